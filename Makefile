@@ -1,0 +1,23 @@
+# Two promises on a fresh machine with Python 3.11+ and make: `make demo`, `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint types arch docs bench check nightly lock clean
+
+demo: $(VENV)/.base ; @$(BIN)/llm-latency-lens demo
+test: $(VENV)/.dev  ; @$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
+lint: $(VENV)/.dev  ; @$(BIN)/ruff check . && $(BIN)/ruff format --check .
+types: $(VENV)/.dev ; @$(BIN)/mypy
+arch: $(VENV)/.dev  ; @$(BIN)/lint-imports
+docs: $(VENV)/.dev  ; @$(BIN)/python docs/generate.py
+bench: $(VENV)/.dev ; @$(BIN)/python -m benchmarks
+check: lint types arch ; @$(BIN)/python docs/generate.py --check && $(MAKE) --no-print-directory test
+nightly: $(VENV)/.dev ; @LLL_NIGHTLY=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+lock: ; @uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url -q pyproject.toml -o requirements/base.lock && uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url -q --group dev pyproject.toml -o requirements/dev.lock
+clean: ; @rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+
+# uv where it is installed, plain venv + pip otherwise; a lock file that has not changed is not installed again.
+$(VENV)/.base: requirements/base.lock pyproject.toml ; @sh requirements/install.sh $(PYTHON) $(VENV) base
+$(VENV)/.dev: requirements/dev.lock pyproject.toml   ; @sh requirements/install.sh $(PYTHON) $(VENV) dev

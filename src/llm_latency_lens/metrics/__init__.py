@@ -1,0 +1,1 @@
+"""What the numbers mean: one table of definitions, and folds over Records."""

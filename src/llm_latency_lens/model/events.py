@@ -1,0 +1,113 @@
+"""What a dialect reads in a response: a closed set of events, each a frozen value.
+
+An event has no instant: it gets the stamp of the read that completed it, by its byte offset.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+DeltaKind = Literal["text", "reasoning", "tool"]
+
+
+class Delta(Struct, frozen=True, gc=False):
+    """A non-empty piece of generated output."""
+
+    kind: DeltaKind
+    text: str
+    choice: int = 0
+
+
+class Opening(Struct, frozen=True, gc=False):
+    """Belongs to the answer but holds no generated output: a role-only or empty delta."""
+
+
+class Identity(Struct, frozen=True, gc=False):
+    """What the server says that it is: the model's echo, its fingerprint, the response's id."""
+
+    model: str | None = None
+    fingerprint: str | None = None
+    id: str | None = None
+
+
+class Usage(Struct, frozen=True, gc=False):
+    """Token counts as the server reports them; None is unknown, never 0.
+
+    `output` includes `reasoning`, `input` includes `cached`.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    cached: int | None = None
+
+
+class Finish(Struct, frozen=True, gc=False):
+    """The server's word that a choice is finished, and why: stop, length, tool_calls, content_filter."""
+
+    reason: str
+    choice: int = 0
+
+
+class ServerTimings(Struct, frozen=True, gc=False):
+    """The server's own account of its work, in seconds, where it gives one."""
+
+    prompt: float | None = None
+    generation: float | None = None
+    prompt_tokens: int | None = None
+    generated_tokens: int | None = None
+    total: float | None = None
+
+
+class ServerError(Struct, frozen=True, gc=False):
+    """An error told inside the response body."""
+
+    type: str
+    message: str
+
+
+class Ping(Struct, frozen=True, gc=False):
+    """A comment or keep-alive: liveness, never a token."""
+
+
+class Unknown(Struct, frozen=True, gc=False):
+    """An event of a type this dialect does not know: counted, otherwise ignored."""
+
+    type: str
+
+
+class Malformed(Struct, frozen=True, gc=False):
+    """Bytes that break the dialect's own rules; decoding stops here."""
+
+    detail: str
+
+
+class BadText(Struct, frozen=True, gc=False):
+    """Bytes that are not UTF-8 were replaced by U+FFFD in the event that follows."""
+
+    count: int
+
+
+class Unterminated(Struct, frozen=True, gc=False):
+    """The last event lacked its terminator; it was read all the same."""
+
+
+class Done(Struct, frozen=True, gc=False):
+    """The dialect's own end-of-stream marker."""
+
+
+StreamEvent = (
+    Delta
+    | Opening
+    | Identity
+    | Usage
+    | Finish
+    | ServerTimings
+    | ServerError
+    | Ping
+    | Unknown
+    | Malformed
+    | BadText
+    | Unterminated
+    | Done
+)

@@ -1,0 +1,92 @@
+"""One attempt, interpreted: marks, tokens, outcome. Every number in a report is a fold over these."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from llm_latency_lens.model.recording import ConnectionFacts, Marks
+
+
+class OutcomeKind(StrEnum):
+    """The closed set of outcomes; `planned` is their sum. Only OK enters speed metrics."""
+
+    NOT_SENT = "not_sent"
+    OK = "ok"
+    FILTERED = "filtered"
+    ERROR_CONNECT = "error_connect"
+    ERROR_HTTP = "error_http"
+    ERROR_IN_STREAM = "error_in_stream"
+    PROTOCOL_ERROR = "protocol_error"
+    TRUNCATED = "truncated"
+    STALLED = "stalled"
+    CANCELLED = "cancelled"
+
+
+class Outcome(Struct, frozen=True):
+    """How the attempt ended: kind, a finer cause within it, the HTTP status, the words for a person.
+
+    `cause` examples: `refused`, `certificate`, `auth`, `rate_limited`, `bad_request`, `server`,
+    `no_tokens`, `idle_timeout`, `worker_lost`. `detail` holds the peer's words, shortened.
+    """
+
+    kind: OutcomeKind
+    cause: str = ""
+    status: int | None = None
+    detail: str = ""
+
+
+class TokenCounts(Struct, frozen=True, kw_only=True):
+    """Token counts of one attempt; None is unknown, never 0.
+
+    `output` counts all generated tokens, `reasoning` those hidden or thought, `cached` the input
+    tokens served from the provider's prompt cache. `source` says where `output` comes from:
+    usage, usage_minus_hidden, tokenizer, estimate or chunks (counted stream events).
+    """
+
+    input: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    cached: int | None = None
+    source: str = "none"
+    events: int = 0
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One attempt: instants in monotonic ns of the measuring process, as taken or None.
+
+    `arrivals[i]` is the instant, in ns after `marks.sent`, of the i-th network read that carried
+    tokens, `arrival_events[i]` how many token events it carried. `stamps` says whose clock stamped
+    the reads: kernel, user or mixed; `late` is the largest user-minus-kernel delay seen, in ns.
+    """
+
+    number: int
+    phase: str
+    worker: int
+    target: str
+    intended: int
+    dequeued: int
+    marks: Marks
+    outcome: Outcome
+    first_byte: int | None = None
+    first_event: int | None = None
+    first_token: int | None = None
+    first_visible: int | None = None
+    last_token: int | None = None
+    first_kind: str | None = None
+    arrivals: tuple[int, ...] = ()
+    arrival_events: tuple[int, ...] = ()
+    stamps: str = "none"
+    late: int | None = None
+    tokens: TokenCounts = TokenCounts()
+    finish_reason: str | None = None
+    model: str | None = None
+    fingerprint: str | None = None
+    server_prompt: float | None = None
+    server_generation: float | None = None
+    server_total: float | None = None
+    retry_after: float | None = None
+    connection: ConnectionFacts | None = None
+    request_bytes: int = 0
+    body_bytes: int = 0
+    pings: int = 0
+    flags: tuple[str, ...] = ()

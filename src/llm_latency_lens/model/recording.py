@@ -1,0 +1,130 @@
+"""What was seen on the wire: bytes, the instant each piece arrived, the connection's marks, the end.
+
+Nothing here is interpreted; everything else the project knows is derived from these values.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+READ_FIELDS = 3
+"""A row of `Recording.reads`: body bytes so far, user stamp, kernel stamp (0: none); int64 each."""
+
+
+class EndKind(StrEnum):
+    """How an exchange ended, as far as the transport can tell. Closed."""
+
+    COMPLETE = "complete"  # the response's own framing says that it is whole
+    CLOSED = "closed"  # framed by the end of the connection, which came cleanly
+    TRUNCATED = "truncated"  # the connection ended inside the response
+    RESET = "reset"  # the peer reset the connection
+    DNS_FAILED = "dns_failed"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS_FAILED = "tls_failed"
+    PROXY_FAILED = "proxy_failed"
+    STALE_CONNECTION = "stale_connection"  # a kept connection was dead when it was used
+    IDLE_TIMEOUT = "idle_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
+    BAD_HTTP = "bad_http"
+    HEAD_TOO_LARGE = "head_too_large"
+    BODY_TOO_LARGE = "body_too_large"
+    EVENT_TOO_LARGE = "event_too_large"  # a line of the stream is beyond the cap
+    CLIENT_ERROR = "client_error"  # this machine: no file descriptor, no port
+    CANCELLED = "cancelled"
+
+
+class Ending(Struct, frozen=True):
+    """How it ended, and the peer's or the system's words for it (never a secret)."""
+
+    kind: EndKind
+    detail: str = ""
+
+
+class Marks(Struct, frozen=True, kw_only=True):
+    """Instants of one exchange, monotonic ns; None where the phase did not happen.
+
+    DNS, TCP, TLS and proxy phases are absent on a reused connection. `sent` is taken just before the
+    first byte of the request goes to the socket, `written` once the kernel has taken the last one,
+    `head` is the arrival of the read that completed the response head, `ended` the end of it all.
+    """
+
+    dns_begin: int | None = None
+    dns_end: int | None = None
+    tcp_begin: int | None = None
+    tcp_end: int | None = None
+    proxy_begin: int | None = None
+    proxy_end: int | None = None
+    tls_begin: int | None = None
+    tls_end: int | None = None
+    sent: int | None = None
+    written: int | None = None
+    head: int | None = None
+    ended: int
+
+
+class ConnectionFacts(Struct, frozen=True, kw_only=True):
+    """The connection as it was when the exchange ended. Durations in ns."""
+
+    id: int
+    reused: bool
+    remote: str
+    family: str
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    tls_resumed: bool | None = None
+    proxy: str | None = None
+    idle_before: int | None = None
+    rtt: int | None = None
+    rtt_min: int | None = None
+    retransmits: int | None = None
+
+
+class Head(Struct, frozen=True):
+    """The response's status and header fields, names in lower case, order and duplicates kept."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    http_version: str = "1.1"
+    informational: int = 0
+
+    def get(self, name: str) -> str | None:
+        """The first value of header `name` (lower case)."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+class Recording(Struct, frozen=True, kw_only=True):
+    """One exchange as it happened.
+
+    `reads` are packed int64 rows of `READ_FIELDS` (native byte order), one for each network read that
+    brought body bytes: the number of body bytes after it, the user stamp, the kernel stamp or 0.
+    `request_bytes` is what was handed to the socket, head included.
+    """
+
+    marks: Marks
+    ending: Ending
+    connection: ConnectionFacts | None = None
+    head: Head | None = None
+    body: bytes = b""
+    reads: bytes = b""
+    request_bytes: int = 0
+
+    def read_rows(self) -> memoryview[int]:
+        """The rows flat: `[end, user, kernel, end, user, kernel, ...]`, without a copy."""
+        return memoryview(self.reads).cast("q")
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """A Recording with its place in the plan: which request it was, and when it was meant to start.
+
+    `intended` is what the schedule asked for (in a closed loop: the instant the slot became free),
+    `dequeued` when the engine took it up; both monotonic ns.
+    """
+
+    number: int
+    phase: str
+    worker: int
+    intended: int
+    dequeued: int
+    recording: Recording

@@ -1,0 +1,1 @@
+"""A report as plain values first, then as something to look at."""

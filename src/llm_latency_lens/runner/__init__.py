@@ -1,0 +1,1 @@
+"""The engine: plan x workers -> sinks. It knows no storage, no screen, no report."""

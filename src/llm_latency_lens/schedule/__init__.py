@@ -1,0 +1,1 @@
+"""What to send when, until when: pure, seeded data."""

@@ -1,0 +1,1 @@
+"""Formulas over numbers: pure functions that state their source and their error."""

@@ -1,0 +1,1 @@
+"""Runs on disk: nothing acknowledged is ever lost."""

@@ -1,0 +1,1 @@
+"""Open, send, stamp, receive: the only place where bytes meet sockets."""

@@ -1,0 +1,1 @@
+"""Providers' languages as pure functions: bytes in, events out. No clock, no I/O."""

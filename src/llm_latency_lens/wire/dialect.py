@@ -1,0 +1,46 @@
+"""A provider's language is a pair of pure functions; a dialect is a module that has them.
+
+`decode` must give the same events however its input is cut, and must never raise for what a server
+sent: bytes that break the rules become one `Malformed` event, and decoding ends.
+"""
+
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import Protocol, cast
+
+from llm_latency_lens.model.events import ServerError, StreamEvent
+from llm_latency_lens.model.request import HttpRequest, Request, Target
+
+DIALECTS = {"openai_chat": "llm_latency_lens.wire.openai_chat"}
+
+
+class Dialect(Protocol):
+    """The two directions of one provider's wire format."""
+
+    def encode(self, request: Request, target: Target) -> HttpRequest:
+        """Write the wish as this provider's HTTP request."""
+        ...
+
+    def decode(
+        self, body: Iterable[bytes], content_type: str, max_event: int
+    ) -> Iterator[tuple[int, StreamEvent]]:
+        """Read a 2xx response body.
+
+        Args:
+            body: the body in pieces, cut anywhere.
+            content_type: media type in lower case, without parameters ("" where none was sent).
+            max_event: cap on one event's size in bytes.
+
+        Yields:
+            The offset in the body just behind the event's last byte, and the event.
+        """
+        ...
+
+    def read_error(self, body: bytes) -> ServerError:
+        """Read the body of a response with an error status: the provider's type and message."""
+        ...
+
+
+def load_dialect(name: str) -> Dialect:
+    """The dialect called `name`; only that one is imported."""
+    return cast("Dialect", importlib.import_module(DIALECTS[name]))

@@ -1,0 +1,1 @@
+"""What is asked: prompts as pure, seeded data."""
