@@ -81,6 +81,7 @@ class Record(Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     model: str | None = None
     fingerprint: str | None = None
+    response_id: str | None = None
     server_prompt: float | None = None
     server_generation: float | None = None
     server_total: float | None = None

@@ -1,0 +1,285 @@
+"""One kept TCP connection: send a request, stamp what comes back, and say in what state it is left.
+
+This is the measured path. A read callback takes one `recvmsg`, two stamps and the HTTP framing, and
+nothing else; whatever goes wrong in it ends the exchange as a recording, never as an exception.
+"""
+
+import asyncio
+import socket
+import ssl
+import struct
+import sys
+import time
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
+from llm_latency_lens.transport.stamps import ANCILLARY_SIZE, KernelClock
+from llm_latency_lens.transport.tape import Tape
+from llm_latency_lens.transport.tls import TlsLayer
+
+_READ_SIZE = 65536
+_TCP_INFO_SIZE = 192
+_TCP_RTT, _TCP_RETRANS, _TCP_MIN_RTT = 68, 100, 148
+_U32 = struct.Struct("=I").unpack_from
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """What is known of a connection from its making on."""
+
+    id: int
+    remote: str
+    family: str
+    proxy: str | None = None
+
+
+class Connection:
+    """A connected socket in its event loop, with the TLS layers (outermost first) around the bytes."""
+
+    __slots__ = (
+        "_done",
+        "_handle",
+        "_kernel",
+        "_last_activity",
+        "_layers",
+        "_loop",
+        "_pending",
+        "_retransmits",
+        "_sock",
+        "_tape",
+        "_total_at",
+        "_writing",
+        "alive",
+        "idle_since",
+        "origin",
+    )
+
+    def __init__(
+        self, sock: socket.socket, origin: Origin, layers: Sequence[TlsLayer], kernel: KernelClock
+    ) -> None:
+        self.origin = origin
+        self.alive = True
+        self.idle_since = 0
+        self._sock = sock
+        self._layers = tuple(layers)
+        self._kernel = kernel
+        self._loop = asyncio.get_running_loop()
+        self._tape: Tape | None = None
+        self._done: asyncio.Future[tuple[EndKind, str]] | None = None
+        self._retransmits = 0
+        self._pending = memoryview(b"")
+        self._writing = False
+        self._last_activity = 0
+        self._total_at = 0
+        self._handle: asyncio.TimerHandle | None = None
+        self._loop.add_reader(sock.fileno(), self._on_readable)
+
+    @property
+    def tls_session(self) -> ssl.SSLSession | None:
+        """The TLS session to resume later, where there is one."""
+        return self._layers[-1].session if self._layers else None
+
+    async def roundtrip(self, payload: bytes, tape: Tape, total_at: int) -> Recording:
+        """Send `payload`, receive the response onto `tape`.
+
+        `total_at` is the instant (ns) of the total deadline. Cancelling closes the connection.
+        """
+        idle_before = time.monotonic_ns() - self.idle_since if self.idle_since else None
+        self._tape = tape
+        self._total_at = total_at
+        self._done = self._loop.create_future()
+        self._kernel.refresh()
+        self._send(payload, tape)
+        self._watch()
+        try:
+            kind, detail = await self._done
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        finally:
+            self._rest()
+        if (
+            idle_before is not None
+            and kind in (EndKind.RESET, EndKind.TRUNCATED)
+            and tape.response.head is None
+        ):
+            kind, detail = EndKind.STALE_CONNECTION, detail or "the kept connection was closed"
+        facts = self._facts(idle_before)
+        response = tape.response
+        if kind is not EndKind.COMPLETE or not response.keep_alive or response.extra_bytes:
+            self.close()
+        return tape.recording(kind, detail, facts)
+
+    def close(self) -> None:
+        """Close the socket; safe to call twice."""
+        if not self.alive:
+            return
+        self.alive = False
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+
+    def _send(self, payload: bytes, tape: Tape) -> None:
+        tape.request_bytes = len(payload)
+        for layer in reversed(self._layers):
+            payload = layer.encrypt(payload)
+        self._last_activity = tape.mark("sent")
+        try:
+            count = self._sock.send(payload)
+        except BlockingIOError:
+            count = 0
+        except OSError as error:
+            self._finish(EndKind.RESET, _words(error))
+            return
+        if count == len(payload):
+            tape.mark("written")
+            return
+        self._pending = memoryview(payload)[count:]
+        self._writing = True
+        self._loop.add_writer(self._sock.fileno(), self._on_writable)
+
+    def _on_writable(self) -> None:
+        try:
+            self._pending = self._pending[self._sock.send(self._pending) :]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._finish(EndKind.RESET, _words(error))
+            return
+        self._last_activity = time.monotonic_ns()
+        if not self._pending and self._tape is not None:
+            self._stop_writing()
+            self._tape.mark("written")
+
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self._pending = memoryview(b"")
+            self._loop.remove_writer(self._sock.fileno())
+
+    def _on_readable(self) -> None:
+        try:
+            data, ancillary, _, _ = self._sock.recvmsg(_READ_SIZE, ANCILLARY_SIZE)
+            user = time.monotonic_ns()
+            tape = self._tape
+            if tape is None:
+                self._on_idle_data(data)
+            elif data:
+                self._last_activity = user
+                self._take(tape, data, user, self._kernel.stamp(ancillary, user))
+            else:
+                self._finish(tape.response.end_of_connection(), "")
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:  # ssl.SSLError is one too
+            self._on_broken(error)
+
+    def _take(self, tape: Tape, data: bytes, user: int, kernel: int) -> None:
+        if self._layers:
+            for layer in self._layers:
+                data = layer.decrypt(data)
+            self._answer_tls()
+            if not data:
+                return
+        failure = tape.read(data, user, kernel)
+        if failure is not None:
+            self._finish(*failure)
+        elif tape.response.complete:
+            self._finish(EndKind.COMPLETE, "")
+
+    def _answer_tls(self) -> None:
+        """Post-handshake messages (key updates) want an answer; it is small and goes at once."""
+        for index, layer in enumerate(self._layers):
+            reply = layer.outgoing()
+            for outer in reversed(self._layers[:index]):
+                reply = outer.encrypt(reply) if reply else reply
+            if reply:
+                self._sock.send(reply)
+
+    def _on_idle_data(self, data: bytes) -> None:
+        """Nobody asked: TLS tickets are welcome, anything else spoils the connection."""
+        for layer in self._layers:
+            data = layer.decrypt(data) if data else data
+            if not data:
+                return
+        self.close()
+
+    def _on_broken(self, error: OSError) -> None:
+        kind = EndKind.RESET if isinstance(error, ConnectionError) else EndKind.TRUNCATED
+        if self._tape is None:
+            self.close()
+        else:
+            self._finish(kind, _words(error))
+
+    def _watch(self) -> None:
+        """One timer looks after both deadlines; a read costs it nothing."""
+        tape, done = self._tape, self._done
+        if tape is None or done is None or done.done():
+            return
+        now = time.monotonic_ns()
+        idle_at = self._last_activity + tape.limits.idle_timeout
+        if now >= self._total_at:
+            self._finish(
+                EndKind.TOTAL_TIMEOUT, f"not finished after {_seconds(tape.limits.total_timeout)}"
+            )
+        elif now >= idle_at:
+            self._finish(EndKind.IDLE_TIMEOUT, f"no byte for {_seconds(tape.limits.idle_timeout)}")
+        else:
+            delay = (min(idle_at, self._total_at) - now) / 1e9
+            self._handle = self._loop.call_later(delay + 0.001, self._watch)
+
+    def _finish(self, kind: EndKind, detail: str) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_result((kind, detail))
+
+    def _rest(self) -> None:
+        """Leave the measured path: nothing of this exchange stays behind."""
+        if self.alive:
+            self._stop_writing()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._tape = None
+        self._done = None
+        self.idle_since = time.monotonic_ns()
+
+    def _facts(self, idle_before: int | None) -> ConnectionFacts:
+        inner = self._layers[-1] if self._layers else None
+        rtt, rtt_min, retransmits = self._tcp_info()
+        return ConnectionFacts(
+            id=self.origin.id,
+            reused=idle_before is not None,
+            remote=self.origin.remote,
+            family=self.origin.family,
+            proxy=self.origin.proxy,
+            tls_version=inner.version if inner else None,
+            tls_cipher=inner.cipher if inner else None,
+            tls_resumed=inner.resumed if inner else None,
+            idle_before=idle_before,
+            rtt=rtt,
+            rtt_min=rtt_min,
+            retransmits=retransmits,
+        )
+
+    def _tcp_info(self) -> tuple[int | None, int | None, int | None]:
+        """Smoothed and least round-trip time (ns), and the retransmits of this exchange (Linux)."""
+        if sys.platform != "linux" or not self.alive:
+            return None, None, None
+        try:
+            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+        except OSError:
+            return None, None, None
+        if len(info) < _TCP_MIN_RTT + 4:
+            return None, None, None
+        total = _U32(info, _TCP_RETRANS)[0]
+        retransmits, self._retransmits = total - self._retransmits, total
+        return _U32(info, _TCP_RTT)[0] * 1000, _U32(info, _TCP_MIN_RTT)[0] * 1000, retransmits
+
+
+def _seconds(ns: int) -> str:
+    return f"{ns / 1e9:g} s"
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,258 @@
+"""Making a connection, phase by phase: DNS, TCP (both address families racing), proxy, TLS.
+
+Each phase stamps its begin and end on the tape. What goes wrong is raised as `DialError`, which
+carries how the recording ends; it never leaves this layer.
+"""
+
+import asyncio
+import errno
+import itertools
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from llm_latency_lens.model.recording import EndKind
+from llm_latency_lens.model.request import Limits, TlsOptions, Url
+from llm_latency_lens.transport.connection import Connection, Origin
+from llm_latency_lens.transport.resolve import Address, Resolver
+from llm_latency_lens.transport.response import Response
+from llm_latency_lens.transport.stamps import KernelClock, enable
+from llm_latency_lens.transport.tape import Tape
+from llm_latency_lens.transport.tls import TlsLayer, make_context
+
+T = TypeVar("T")
+
+_STAGGER_S = 0.25
+"""Head start of an address over the next one (RFC 8305)."""
+
+_KIND_OF_ERRNO = {
+    errno.ECONNREFUSED: EndKind.REFUSED,
+    errno.ECONNRESET: EndKind.RESET,
+    errno.EPIPE: EndKind.RESET,
+    errno.ETIMEDOUT: EndKind.CONNECT_TIMEOUT,
+    errno.EMFILE: EndKind.CLIENT_ERROR,
+    errno.ENFILE: EndKind.CLIENT_ERROR,
+    errno.EADDRNOTAVAIL: EndKind.CLIENT_ERROR,
+    errno.ENOBUFS: EndKind.CLIENT_ERROR,
+    errno.ENOMEM: EndKind.CLIENT_ERROR,
+}
+"""Errors of `connect` that mean something in particular; any other is `UNREACHABLE`."""
+
+
+class DialError(Exception):
+    """A connection could not be made; `kind` and the message say how the recording ends."""
+
+    def __init__(self, kind: EndKind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Wire:
+    """A socket and its TLS layers while the connection is being made."""
+
+    __slots__ = ("_loop", "layers", "sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.layers: list[TlsLayer] = []
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data` through the layers."""
+        for layer in reversed(self.layers):
+            data = layer.encrypt(data)
+        await self._loop.sock_sendall(self.sock, data)
+
+    async def receive(self) -> bytes:
+        """The next plaintext; b"" where the peer closed."""
+        while data := await self._loop.sock_recv(self.sock, 65536):
+            for layer in self.layers:
+                data = layer.decrypt(data)
+            if data:
+                return data
+        return b""
+
+    async def start_tls(self, layer: TlsLayer) -> None:
+        """Shake hands inside the layers that are there, then add this one."""
+        done = layer.handshake()
+        while True:
+            if outgoing := layer.outgoing():
+                await self.send(outgoing)
+            if done:
+                break
+            layer.feed(await self.receive())
+            done = layer.handshake()
+        self.layers.append(layer)
+
+
+class Dialer:
+    """Makes connections for one TLS configuration and proxy; keeps sessions to resume."""
+
+    def __init__(self, tls: TlsOptions, proxy: Url | None, kernel: KernelClock) -> None:
+        self._tls = tls
+        self._proxy = proxy
+        self._kernel = kernel
+        self._resolver = Resolver()
+        self._context: ssl.SSLContext | None = None
+        self._sessions: dict[tuple[str, int], ssl.SSLSession] = {}
+        self._ids = itertools.count(1)
+
+    def keep_session(self, url: Url, connection: Connection) -> None:
+        """Remember the connection's TLS session, to resume it when dialling `url` again."""
+        session = connection.tls_session
+        if session is not None:
+            self._sessions[url.host, url.port] = session
+
+    async def dial(self, url: Url, tape: Tape, limits: Limits) -> Connection:
+        """Connect to `url` within the connect timeout.
+
+        Raises:
+            DialError: with the kind of ending and the words for it.
+        """
+        try:
+            async with asyncio.timeout(limits.connect_timeout / 1e9):
+                return await self._dial(url, tape)
+        except TimeoutError:
+            words = f"no connection to {url.authority} within {limits.connect_timeout / 1e9:g} s"
+            raise DialError(EndKind.CONNECT_TIMEOUT, words) from None
+
+    async def _dial(self, url: Url, tape: Tape) -> Connection:
+        first = self._proxy or url
+        addresses = await self._resolve(first, tape)
+        tape.mark("tcp_begin")
+        sock = await _translated(lambda: _connect_any(addresses), first)
+        tape.mark("tcp_end")
+        try:
+            wire = Wire(sock)
+            if self._proxy is not None:
+                await self._through_proxy(self._proxy, url, wire, tape)
+            if url.scheme == "https":
+                tape.mark("tls_begin")
+                layer = TlsLayer(
+                    self._tls_context(), url.host, self._sessions.get((url.host, url.port))
+                )
+                await _translated(lambda: wire.start_tls(layer), url)
+                tape.mark("tls_end")
+            return Connection(sock, self._origin(sock), wire.layers, self._kernel)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _resolve(self, url: Url, tape: Tape) -> list[Address]:
+        literal = self._resolver.literal(url.host, url.port)
+        if literal is not None:
+            return [literal]
+        known = self._resolver.cached(url.host, url.port)
+        if known is not None:
+            return known
+        tape.mark("dns_begin")
+        try:
+            addresses = await self._resolver.resolve(url.host, url.port)
+        except (OSError, UnicodeError) as error:
+            words = getattr(error, "strerror", None) or str(error)
+            raise DialError(EndKind.DNS_FAILED, f"can't resolve {url.host}: {words}") from None
+        tape.mark("dns_end")
+        return addresses
+
+    async def _through_proxy(self, proxy: Url, url: Url, wire: Wire, tape: Tape) -> None:
+        tape.mark("proxy_begin")
+        if proxy.scheme == "https":
+            layer = TlsLayer(self._tls_context(), proxy.host)
+            await _translated(lambda: wire.start_tls(layer), proxy)
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}", "", ""]
+        response = Response(tape.limits.max_head)
+        try:
+            await wire.send("\r\n".join(lines).encode("ascii"))
+            while response.head is None and response.failure is None:
+                data = await wire.receive()
+                if not data:
+                    break
+                response.feed(data)
+        except OSError as error:
+            raise DialError(EndKind.PROXY_FAILED, f"proxy {proxy.authority}: {error}") from None
+        status = response.head.status if response.head else None
+        if status is None or not 200 <= status < 300:
+            said = f"answered {status}" if status else "did not answer"
+            raise DialError(EndKind.PROXY_FAILED, f"proxy {proxy.authority} {said} to CONNECT")
+        tape.mark("proxy_end")
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = make_context(self._tls)
+        return self._context
+
+    def _origin(self, sock: socket.socket) -> Origin:
+        peer = sock.getpeername()
+        family = "ipv6" if sock.family == socket.AF_INET6 else "ipv4"
+        host = f"[{peer[0]}]" if family == "ipv6" else peer[0]
+        return Origin(
+            id=next(self._ids),
+            remote=f"{host}:{peer[1]}",
+            family=family,
+            proxy=self._proxy.authority if self._proxy else None,
+        )
+
+
+async def _connect_any(addresses: list[Address]) -> socket.socket:
+    """Race the addresses, each with a head start over the next; the first to connect wins."""
+    if len(addresses) == 1:
+        return await _connect(addresses[0])
+    waiting = list(addresses)
+    racing: set[asyncio.Task[socket.socket]] = set()
+    failures: list[BaseException] = []
+    try:
+        while waiting or racing:
+            if waiting:
+                racing.add(asyncio.create_task(_connect(waiting.pop(0))))
+            done, racing = await asyncio.wait(
+                racing, timeout=_STAGGER_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            winners = [task.result() for task in done if task.exception() is None]
+            failures += [error for task in done if (error := task.exception()) is not None]
+            for loser in winners[1:]:
+                loser.close()
+            if winners:
+                return winners[0]
+    finally:
+        await _abandon(racing)
+    raise failures[0]
+
+
+async def _abandon(racing: set[asyncio.Task[socket.socket]]) -> None:
+    for task in racing:
+        task.cancel()
+    for result in await asyncio.gather(*racing, return_exceptions=True):
+        if isinstance(result, socket.socket):
+            result.close()
+
+
+async def _connect(address: Address) -> socket.socket:
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        enable(sock)
+        await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _translated(step: Callable[[], Awaitable[T]], url: Url) -> T:
+    """Foreign exceptions become ours here and only here."""
+    where = url.authority
+    try:
+        return await step()
+    except ssl.SSLCertVerificationError as error:
+        words = f"the certificate of {where} can't be trusted: {error.verify_message}"
+        raise DialError(EndKind.TLS_FAILED, words) from None
+    except ssl.SSLError as error:
+        words = f"no TLS with {where}: {error.reason or error.strerror or error}"
+        raise DialError(EndKind.TLS_FAILED, words) from None
+    except OSError as error:
+        kind = _KIND_OF_ERRNO.get(error.errno or 0, EndKind.UNREACHABLE)
+        raise DialError(kind, f"{where}: {error.strerror or error}") from None

@@ -1,0 +1,108 @@
+"""One request out, one Recording back: the transport's whole face.
+
+`exchange` never raises for what the peer did; the recording says how it ended.
+"""
+
+import asyncio
+import time
+from typing import Protocol
+
+from llm_latency_lens.model.recording import EndKind, Recording
+from llm_latency_lens.model.request import HttpRequest, Limits, TlsOptions, Url
+from llm_latency_lens.transport.connection import Connection
+from llm_latency_lens.transport.dial import Dialer, DialError
+from llm_latency_lens.transport.pool import Pool
+from llm_latency_lens.transport.stamps import KernelClock
+from llm_latency_lens.transport.tape import Tape
+
+
+class Transport(Protocol):
+    """Live sockets, or the replay of earlier recordings."""
+
+    async def exchange(self, request: HttpRequest, limits: Limits) -> Recording:
+        """Send `request`, receive until the end or a limit of `limits`."""
+        ...
+
+
+class LiveTransport:
+    """HTTP/1.1 over real sockets in the running event loop; one for each measuring process.
+
+    Args:
+        tls: trust beyond the system's, and a client certificate.
+        proxy: an HTTP(S) proxy to go through; the environment's proxies are never used.
+        reuse: keep connections for later requests; False dials for each.
+    """
+
+    def __init__(
+        self, tls: TlsOptions | None = None, proxy: Url | None = None, *, reuse: bool = True
+    ) -> None:
+        self._dialer = Dialer(tls or TlsOptions(), proxy, KernelClock())
+        self._pool = Pool()
+        self._reuse = reuse
+        self._active: set[asyncio.Task[object]] = set()
+        self._aborting = False
+
+    async def exchange(self, request: HttpRequest, limits: Limits) -> Recording:
+        """Send `request` over an idle connection or a new one, and record what comes back."""
+        tape = Tape(limits)
+        total_at = time.monotonic_ns() + limits.total_timeout
+        payload = serialise(request)
+        task = asyncio.current_task()
+        if task is not None:
+            self._active.add(task)
+        try:
+            return await self._exchange(request.url, payload, tape, total_at)
+        except DialError as error:
+            return tape.recording(error.kind, error.detail)
+        except asyncio.CancelledError:
+            if not self._aborting:
+                raise
+            return tape.recording(EndKind.CANCELLED, "stopped by the user")
+        finally:
+            if task is not None:
+                self._active.discard(task)
+
+    async def warm(self, url: Url, count: int, limits: Limits) -> int:
+        """Open `count` connections to `url` and keep them idle; returns how many were made."""
+        dials = (self._dialer.dial(url, Tape(limits), limits) for _ in range(count))
+        made = await asyncio.gather(*dials, return_exceptions=True)
+        connections = [one for one in made if isinstance(one, Connection)]
+        for connection in connections:
+            self._pool.give(url, connection)
+        return len(connections)
+
+    def abort(self) -> None:
+        """End every exchange that is under way; each returns its recording, cancelled."""
+        self._aborting = True
+        for task in self._active:
+            task.cancel()
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._pool.close()
+
+    async def _exchange(self, url: Url, payload: bytes, tape: Tape, total_at: int) -> Recording:
+        connection = self._pool.take(url) if self._reuse else None
+        if connection is None:
+            connection = await self._dialer.dial(url, tape, tape.limits)
+        recording = await connection.roundtrip(payload, tape, total_at)
+        if connection.alive:
+            self._dialer.keep_session(url, connection)
+            if self._reuse:
+                self._pool.give(url, connection)
+            else:
+                connection.close()
+        return recording
+
+
+def serialise(request: HttpRequest) -> bytes:
+    """The bytes of an HTTP/1.1 request: head and body."""
+    lines = [
+        f"{request.method} {request.url.path or '/'} HTTP/1.1",
+        f"Host: {request.url.authority}",
+        *(f"{name}: {value}" for name, value in request.headers),
+    ]
+    if request.body or request.method == "POST":
+        lines.append(f"Content-Length: {len(request.body)}")
+    lines += ["", ""]
+    return "\r\n".join(lines).encode("latin-1") + request.body
