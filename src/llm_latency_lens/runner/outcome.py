@@ -1,0 +1,150 @@
+"""How an attempt ended: one of a closed set, decided by a table of rules, first match wins.
+
+A transport failure outranks what the bytes seem to say: half an event at the end of a broken stream is
+a truncated stream, not a protocol error.
+"""
+
+import re
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from llm_latency_lens.model.events import ServerError
+from llm_latency_lens.model.record import Outcome, OutcomeKind
+from llm_latency_lens.model.recording import EndKind, Recording
+from llm_latency_lens.runner.reading import Reading
+
+_LONGEST_DETAIL = 300
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+
+_OF_ENDING: dict[EndKind, OutcomeKind] = {
+    EndKind.DNS_FAILED: OutcomeKind.ERROR_CONNECT,
+    EndKind.REFUSED: OutcomeKind.ERROR_CONNECT,
+    EndKind.UNREACHABLE: OutcomeKind.ERROR_CONNECT,
+    EndKind.CONNECT_TIMEOUT: OutcomeKind.ERROR_CONNECT,
+    EndKind.TLS_FAILED: OutcomeKind.ERROR_CONNECT,
+    EndKind.PROXY_FAILED: OutcomeKind.ERROR_CONNECT,
+    EndKind.STALE_CONNECTION: OutcomeKind.ERROR_CONNECT,
+    EndKind.CLIENT_ERROR: OutcomeKind.ERROR_CONNECT,
+    EndKind.BAD_HTTP: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.HEAD_TOO_LARGE: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.BODY_TOO_LARGE: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.EVENT_TOO_LARGE: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.IDLE_TIMEOUT: OutcomeKind.STALLED,
+    EndKind.TOTAL_TIMEOUT: OutcomeKind.STALLED,
+    EndKind.TRUNCATED: OutcomeKind.TRUNCATED,
+    EndKind.RESET: OutcomeKind.TRUNCATED,
+    EndKind.CANCELLED: OutcomeKind.CANCELLED,
+}
+_BROKEN = frozenset(_OF_ENDING)
+_FILTERED_REASONS = frozenset({"content_filter", "refusal"})
+_HTTP_CAUSES = {401: "auth", 403: "auth", 407: "auth", 408: "server", 429: "rate_limited"}
+
+
+class Case(Struct, frozen=True):
+    """Everything an outcome is decided from; `error` is the body of a response with an error status."""
+
+    recording: Recording
+    reading: Reading
+    error: ServerError | None = None
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, once a response head has come."""
+        head = self.recording.head
+        return head.status if head else None
+
+
+def judge(case: Case, secrets: tuple[str, ...] = ()) -> Outcome:
+    """The outcome of an attempt; `secrets` never survive in its detail."""
+    for rule in _RULES:
+        outcome = rule(case)
+        if outcome is not None:
+            return Outcome(outcome.kind, outcome.cause, case.status, clean(outcome.detail, secrets))
+    return Outcome(OutcomeKind.OK, "", case.status)
+
+
+def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """A peer's words, fit to be shown: no control characters, no secrets, not too long."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    text = " ".join(_CONTROL.sub(" ", text).split())
+    return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
+
+
+def _before_any_answer(case: Case) -> Outcome | None:
+    ending = case.recording.ending
+    if ending.kind not in _BROKEN or case.status is not None:
+        return None
+    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail)
+
+
+def _error_status(case: Case) -> Outcome | None:
+    if case.status is None or 200 <= case.status < 300:
+        return None
+    detail = case.error.message if case.error else ""
+    return Outcome(OutcomeKind.ERROR_HTTP, http_cause(case.status), None, detail)
+
+
+def http_cause(status: int) -> str:
+    """The class of an error status: auth, rate_limited, bad_request, server or redirect."""
+    if status in _HTTP_CAUSES:
+        return _HTTP_CAUSES[status]
+    return {3: "redirect", 4: "bad_request"}.get(status // 100, "server")
+
+
+def _error_in_stream(case: Case) -> Outcome | None:
+    error = case.reading.error
+    if error is None:
+        return None
+    return Outcome(OutcomeKind.ERROR_IN_STREAM, clean(error.type) or "error", None, error.message)
+
+
+def _broken_off(case: Case) -> Outcome | None:
+    """A broken connection after the server's own word that it was finished loses nothing."""
+    ending = case.recording.ending
+    if ending.kind not in _BROKEN or case.reading.done or case.reading.finish:
+        return None
+    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail)
+
+
+def _malformed(case: Case) -> Outcome | None:
+    reading = case.reading
+    if reading.malformed is None:
+        return None
+    if case.recording.ending.kind is EndKind.CLOSED and "unterminated_final_event" in reading.flags:
+        return Outcome(OutcomeKind.TRUNCATED, "inside_event", None, reading.malformed)
+    cause = reading.malformed.partition(":")[0].partition(" ")[0] or "malformed"
+    return Outcome(OutcomeKind.PROTOCOL_ERROR, cause, None, reading.malformed)
+
+
+def _no_end(case: Case) -> Outcome | None:
+    if case.reading.done or case.reading.finish:
+        return None
+    words = "the stream ended without a finish reason or an end marker"
+    return Outcome(OutcomeKind.TRUNCATED, "no_end", None, words)
+
+
+def _filtered(case: Case) -> Outcome | None:
+    if case.reading.finish not in _FILTERED_REASONS:
+        return None
+    return Outcome(OutcomeKind.FILTERED, case.reading.finish or "")
+
+
+def _no_tokens(case: Case) -> Outcome | None:
+    if case.reading.arrivals:
+        return None
+    words = "a 200 response without a single generated token"
+    return Outcome(OutcomeKind.PROTOCOL_ERROR, "no_tokens", None, words)
+
+
+_RULES: tuple[Callable[[Case], Outcome | None], ...] = (
+    _before_any_answer,
+    _error_status,
+    _error_in_stream,
+    _broken_off,
+    _malformed,
+    _no_end,
+    _filtered,
+    _no_tokens,
+)

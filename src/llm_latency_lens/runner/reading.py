@@ -1,0 +1,170 @@
+"""What the events of one response add up to, each at the stamp of the read that completed it.
+
+The kernel's stamp where there is one, else ours. An empty role delta, a ping, a usage block never
+start or end a token metric: only a `Delta` does.
+"""
+
+from collections.abc import Callable, Iterable
+
+from llm_latency_lens.model.events import (
+    BadText,
+    Delta,
+    Done,
+    Finish,
+    Identity,
+    Malformed,
+    Opening,
+    Ping,
+    ServerError,
+    ServerTimings,
+    StreamEvent,
+    Unknown,
+    Unterminated,
+    Usage,
+)
+from llm_latency_lens.model.recording import READ_FIELDS, Recording
+
+
+class Reading:
+    """Marks (monotonic ns), arrivals of token reads and everything the server said about itself."""
+
+    __slots__ = (
+        "arrival_events",
+        "arrivals",
+        "done",
+        "error",
+        "finish",
+        "first_event",
+        "first_kind",
+        "first_visible",
+        "flags",
+        "identity",
+        "kinds",
+        "malformed",
+        "pings",
+        "timings",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self.arrivals: list[int] = []
+        self.arrival_events: list[int] = []
+        self.first_event: int | None = None
+        self.first_visible: int | None = None
+        self.first_kind: str | None = None
+        self.kinds: set[str] = set()
+        self.flags: set[str] = set()
+        self.identity = Identity()
+        self.timings = ServerTimings()
+        self.usage: Usage | None = None
+        self.finish: str | None = None
+        self.error: ServerError | None = None
+        self.malformed: str | None = None
+        self.done = False
+        self.pings = 0
+
+
+def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]]) -> Reading:
+    """Fold decoded events (end offset, event) over the recording's reads."""
+    reading = Reading()
+    arrivals, counts = reading.arrivals, reading.arrival_events
+    rows = recording.read_rows()
+    last = len(rows) - READ_FIELDS
+    position, end, stamp, counted = -READ_FIELDS, 0, 0, -1
+    kind = ""
+    for offset, event in events:
+        while offset > end and position < last:
+            position += READ_FIELDS
+            end = rows[position]
+            stamp = rows[position + 2] or rows[position + 1]
+        if isinstance(event, Delta):
+            if position == counted:
+                counts[-1] += 1
+            else:
+                counted = position
+                arrivals.append(stamp)
+                counts.append(1)
+            if event.kind != kind:
+                kind = event.kind
+                _on_new_kind(reading, kind, stamp)
+        else:
+            _HANDLERS[event.__class__](reading, event, stamp)
+    return reading
+
+
+def _on_new_kind(reading: Reading, kind: str, stamp: int) -> None:
+    _answer_begins(reading, stamp)
+    reading.kinds.add(kind)
+    if reading.first_kind is None:
+        reading.first_kind = kind
+    if kind == "text" and reading.first_visible is None:
+        reading.first_visible = stamp
+
+
+def _answer_begins(reading: Reading, stamp: int) -> None:
+    if reading.first_event is None:
+        reading.first_event = stamp
+
+
+def _on_opening(reading: Reading, _: Opening, stamp: int) -> None:
+    _answer_begins(reading, stamp)
+
+
+def _on_identity(reading: Reading, event: Identity, stamp: int) -> None:
+    _answer_begins(reading, stamp)
+    if reading.identity.model is not None and event.model != reading.identity.model:
+        reading.flags.add("model_changed")
+    reading.identity = event
+
+
+def _on_usage(reading: Reading, event: Usage, _: int) -> None:
+    if reading.usage is not None and event != reading.usage:
+        reading.flags.add("usage_repeated")
+    reading.usage = event
+
+
+def _on_finish(reading: Reading, event: Finish, _: int) -> None:
+    reading.finish = reading.finish or event.reason
+
+
+def _on_timings(reading: Reading, event: ServerTimings, _: int) -> None:
+    reading.timings = event
+
+
+def _on_error(reading: Reading, event: ServerError, _: int) -> None:
+    reading.error = reading.error or event
+
+
+def _on_malformed(reading: Reading, event: Malformed, _: int) -> None:
+    reading.malformed = event.detail
+
+
+def _on_ping(reading: Reading, _: Ping, __: int) -> None:
+    reading.pings += 1
+
+
+def _on_done(reading: Reading, _: Done, __: int) -> None:
+    reading.done = True
+
+
+def _flag(name: str) -> Callable[[Reading, StreamEvent, int], None]:
+    def handler(reading: Reading, _: StreamEvent, __: int) -> None:
+        reading.flags.add(name)
+
+    return handler
+
+
+_HANDLERS: dict[type, Callable[..., None]] = {
+    Opening: _on_opening,
+    Identity: _on_identity,
+    Usage: _on_usage,
+    Finish: _on_finish,
+    ServerTimings: _on_timings,
+    ServerError: _on_error,
+    Malformed: _on_malformed,
+    Ping: _on_ping,
+    Done: _on_done,
+    Unknown: _flag("unknown_events"),
+    BadText: _flag("bad_text"),
+    Unterminated: _flag("unterminated_final_event"),
+}
