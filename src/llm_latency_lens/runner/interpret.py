@@ -9,12 +9,16 @@ from msgspec import Struct
 
 from llm_latency_lens.model.record import Record, TokenCounts
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
+from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.runner.outcome import Case, clean, judge
 from llm_latency_lens.runner.reading import Reading, read_events
 from llm_latency_lens.wire.dialect import load_dialect
 
 _HEADER_SECONDS = {"openai-processing-ms": 1e-3, "x-envoy-upstream-service-time": 1e-3}
 """Response headers in which servers tell how long they worked, and their unit in seconds."""
+
+_SHORTEST_SECRET = 8
+"""Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -166,3 +170,19 @@ def _flags(reading: Reading, recording: Recording) -> tuple[str, ...]:
     if recording.ending.kind not in (EndKind.COMPLETE, EndKind.CLOSED) and reading.finish:
         flags.add("unclean_end")
     return tuple(sorted(flags))
+
+
+def subject_of(target: Target, limits: Limits) -> Subject:
+    """What recordings of `target` are interpreted as; header values count as secrets."""
+    secrets = tuple(
+        part
+        for _, value in target.headers
+        for part in value.split()
+        if len(part) >= _SHORTEST_SECRET
+    )
+    return Subject(
+        target=target.public_name,
+        dialect=target.dialect,
+        max_event=limits.max_event,
+        secrets=secrets,
+    )

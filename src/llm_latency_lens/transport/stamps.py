@@ -69,3 +69,9 @@ def _bracketed() -> tuple[int, int]:
     real = time.clock_gettime_ns(time.CLOCK_REALTIME)
     after = time.monotonic_ns()
     return after - before, (before + after) // 2 - real
+
+
+def kernel_stamps_offered() -> bool:
+    """Whether this machine's kernel takes the option that stamps reads."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        return enable(sock)

@@ -1,0 +1,121 @@
+"""The engine: one loop that doesn't know what load it makes.
+
+Take the next item, encode its request ahead of time, wait for its instant, start it, go on. What was
+asked for (`intended`) and what happened (`dequeued`, `sent`) are both kept: late is late, never hidden.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from llm_latency_lens.clock import Clock
+from llm_latency_lens.model.recording import Attempt
+from llm_latency_lens.model.request import HttpRequest
+from llm_latency_lens.runner.messages import Order
+from llm_latency_lens.schedule.plan import Phase
+from llm_latency_lens.schedule.share import Item, share
+from llm_latency_lens.transport.exchange import Transport
+from llm_latency_lens.units import MonoNs
+from llm_latency_lens.wire.dialect import load_dialect
+from llm_latency_lens.workload.workload import request_for
+
+
+class Tally(Struct, frozen=True):
+    """How many requests of a phase were planned for this worker, and how many were started."""
+
+    planned: int
+    started: int
+
+
+class Engine:
+    """Runs the phases of one worker's share of a plan; each ended attempt goes to `sink`."""
+
+    def __init__(
+        self, order: Order, transport: Transport, clock: Clock, sink: Callable[[Attempt], None]
+    ) -> None:
+        self.started = 0
+        self._order = order
+        self._transport = transport
+        self._clock = clock
+        self._sink = sink
+        self._encode = load_dialect(order.target.dialect).encode
+        self._running: set[asyncio.Task[None]] = set()
+        self._slots: asyncio.Queue[MonoNs] = asyncio.Queue()
+        self._loop: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._failure: BaseException | None = None
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return len(self._running)
+
+    def stop(self) -> None:
+        """Start nothing more; what is under way goes on."""
+        self._stopped = True
+        if self._loop is not None:
+            self._loop.cancel()
+
+    async def run_phase(self, index: int, start: MonoNs) -> Tally:
+        """Run phase `index`, whose offsets count from `start`, until its last request has ended."""
+        phase = self._order.plan.phases[index]
+        mine = share(self._order.plan, index, self._order.worker, self._order.workers)
+        self._slots = asyncio.Queue()
+        for _ in range(mine.slots):
+            self._slots.put_nowait(start)
+        self.started = 0
+        if not self._stopped:
+            self._loop = asyncio.create_task(self._start_all(phase, mine.items, start))
+            await asyncio.wait([self._loop])
+            self._on_done(self._loop)
+            self._loop = None
+        while self._running:
+            await asyncio.wait(self._running)
+        if self._failure is not None:
+            raise self._failure
+        planned = self.started if mine.planned is None else mine.planned
+        return Tally(planned, self.started)
+
+    async def _start_all(self, phase: Phase, items: Iterator[Item], start: MonoNs) -> None:
+        until = None if phase.stop.duration is None else start + phase.stop.duration
+        for item in items:
+            request = self._request(phase, item)
+            if item.offset is None:
+                intended = await self._slots.get()
+            else:
+                intended = MonoNs(start + item.offset)
+            if until is not None and intended >= until:
+                break
+            await self._clock.sleep_until(intended)
+            self.started += 1
+            task = asyncio.create_task(self._attempt(phase, item, request, intended))
+            self._running.add(task)
+            task.add_done_callback(self._on_done)
+
+    def _request(self, phase: Phase, item: Item) -> HttpRequest:
+        wish = request_for(self._order.workload, phase.name, item.number)
+        return self._encode(wish, self._order.target)
+
+    async def _attempt(
+        self, phase: Phase, item: Item, request: HttpRequest, intended: MonoNs
+    ) -> None:
+        dequeued = self._clock.now()
+        recording = await self._transport.exchange(request, self._order.limits)
+        self._slots.put_nowait(MonoNs(recording.marks.ended))
+        self._sink(
+            Attempt(
+                number=item.number,
+                phase=phase.name,
+                worker=self._order.worker,
+                intended=intended,
+                dequeued=dequeued,
+                recording=recording,
+            )
+        )
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+            self.stop()

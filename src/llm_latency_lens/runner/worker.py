@@ -1,0 +1,250 @@
+"""A measuring process: it opens, sends, stamps and receives, and ships Recordings; nothing else.
+
+Started as `python -m llm_latency_lens.runner.worker FD`, where FD is one end of a socket pair. Its
+garbage collector is off while it measures: what a request makes is free of cycles.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+
+from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.model.recording import Attempt
+from llm_latency_lens.runner.engine import Engine
+from llm_latency_lens.runner.messages import (
+    Abort,
+    Batch,
+    Begin,
+    Failed,
+    Finish,
+    Frames,
+    Order,
+    PhaseDone,
+    Progress,
+    Ready,
+    Resources,
+    Stop,
+    ToParent,
+    decode_to_worker,
+    frame,
+)
+from llm_latency_lens.transport.exchange import LiveTransport
+from llm_latency_lens.transport.stamps import kernel_stamps_offered
+from llm_latency_lens.units import MonoNs
+
+_BATCH = 16
+_FLUSH_S = 0.05
+_PROGRESS_S = 0.1
+
+
+class Outbox:
+    """Messages on their way to the parent; never waits, so it never holds the measuring loop up."""
+
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._sock = sock
+        self._loop = loop
+        self._attempts: list[Attempt] = []
+        self._waiting: list[bytes] = []
+        self._flush_handle: asyncio.TimerHandle | None = None
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Ship `attempt` with the next batch."""
+        self._attempts.append(attempt)
+        if len(self._attempts) >= _BATCH:
+            self.flush()
+        elif self._flush_handle is None:
+            self._flush_handle = self._loop.call_later(_FLUSH_S, self.flush)
+
+    def flush(self) -> None:
+        """Ship what has been collected."""
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush_handle = None
+        if self._attempts:
+            batch, self._attempts = Batch(self._attempts), []
+            self.send(batch)
+
+    def send(self, message: ToParent) -> None:
+        """Ship one message now, or as soon as the parent takes it."""
+        data = frame(message)
+        if self._waiting:
+            self._waiting.append(data)
+            return
+        rest = self._push(data)
+        if rest:
+            self._waiting.append(rest)
+            self._loop.add_writer(self._sock, self._on_writable)
+
+    def _on_writable(self) -> None:
+        while self._waiting:
+            rest = self._push(self._waiting[0])
+            if rest:
+                self._waiting[0] = rest
+                return
+            self._waiting.pop(0)
+        self._loop.remove_writer(self._sock)
+
+    def _push(self, data: bytes) -> bytes:
+        """Send as much as goes; returns what is left."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._sock.send(view) :]
+        except BlockingIOError:
+            return bytes(view)
+        return b""
+
+
+class Worker:
+    """Takes orders from the parent's socket and runs phases on the engine."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._outbox = Outbox(sock, self._loop)
+        self._frames = Frames()
+        self._engine: Engine | None = None
+        self._transport: LiveTransport | None = None
+        self._clock = SystemClock()
+        self._phase: asyncio.Task[None] | None = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._handlers: dict[type, Callable[..., None]] = {
+            Order: self._on_order,
+            Begin: self._on_begin,
+            Stop: self._on_stop,
+            Abort: self._on_abort,
+            Finish: self._on_finish,
+        }
+
+    async def run(self) -> None:
+        """Serve the parent until it closes its end."""
+        self._loop.add_reader(self._sock, self._on_readable)
+        try:
+            await self._closed
+        finally:
+            self._loop.remove_reader(self._sock)
+            if self._phase is not None:
+                self._phase.cancel()
+                await asyncio.gather(self._phase, return_exceptions=True)
+            if self._transport is not None:
+                self._transport.close()
+            self._clock.close()
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._sock.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            if not self._closed.done():
+                self._closed.set_result(None)
+            return
+        for body in self._frames.feed(data):
+            message = decode_to_worker(body)
+            self._handlers[type(message)](message)
+
+    def _on_order(self, order: Order) -> None:
+        target = order.target
+        self._transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse)
+        self._engine = Engine(order, self._transport, self._clock, self._outbox.attempt)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._outbox.send(Ready(os.getpid(), type(self._loop).__module__, kernel_stamps_offered()))
+
+    def _on_begin(self, begin: Begin) -> None:
+        self._phase = self._loop.create_task(self._run_phase(begin))
+
+    def _on_stop(self, _: Stop) -> None:
+        if self._engine is not None:
+            self._engine.stop()
+
+    def _on_abort(self, _: Abort) -> None:
+        self._on_stop(Stop())
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _on_finish(self, _: Finish) -> None:
+        self._outbox.send(_resources())
+
+    async def _run_phase(self, begin: Begin) -> None:
+        engine = self._engine
+        if engine is None:
+            raise RuntimeError("a phase was begun before the order came")
+        ticker = self._loop.create_task(self._tick(engine))
+        try:
+            tally = await engine.run_phase(begin.phase, MonoNs(begin.start))
+        except Exception:  # noqa: BLE001 - the parent must hear of anything that went wrong
+            self._outbox.flush()
+            self._outbox.send(Failed(traceback.format_exc(limit=-3)))
+            return
+        finally:
+            ticker.cancel()
+        self._outbox.flush()
+        self._outbox.send(Progress(engine.started, engine.in_flight))
+        self._outbox.send(PhaseDone(tally.planned, tally.started))
+        gc.collect()
+
+    async def _tick(self, engine: Engine) -> None:
+        interval = int(_PROGRESS_S * 1e9)
+        due = self._clock.now()
+        while True:
+            due = MonoNs(due + interval)
+            await self._clock.sleep_until(due)
+            self._outbox.send(Progress(engine.started, engine.in_flight))
+
+
+def _resources() -> Resources:
+    import resource  # noqa: PLC0415 - not on Windows
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Resources(used.ru_utime, used.ru_stime, used.ru_maxrss * unit)
+
+
+async def _serve(sock: socket.socket) -> None:
+    await Worker(sock).run()
+
+
+def main(argv: list[str]) -> None:
+    """Run a worker on the socket whose file descriptor is the first argument."""
+    sock = socket.socket(fileno=int(argv[1]))
+    sock.setblocking(False)
+    _raise_file_limit()
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        asyncio.Runner(loop_factory=loop_factory()) as runner,
+    ):
+        runner.run(_serve(sock))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop's loop where it is installed, else asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional, and costly to import
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _raise_file_limit() -> None:
+    """A connection is a file: take as many as this user may have."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    main(sys.argv)
