@@ -1,0 +1,209 @@
+"""One request's anatomy: what happened when, where the time went, what the server says of itself."""
+
+from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.report.advice import advise
+from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Span, Waterfall
+from llm_latency_lens.units import NS_PER_S, format_duration, format_rate, format_size
+
+
+def anatomy(record: Record) -> Report:
+    """The report of one attempt, successful or not."""
+    blocks: list[Block] = [_outcome_note(record)]
+    spans = _spans(record)
+    if spans:
+        blocks.append(Waterfall("Where the time went", spans))
+    if record.first_token is not None:
+        blocks.append(Facts("Latency", _latency_facts(record)))
+        blocks.append(Facts("Tokens", _token_facts(record)))
+    if record.connection is not None:
+        blocks.append(Facts("Network against server", _network_facts(record)))
+    blocks.append(Facts("Measurement", _measurement_facts(record)))
+    return Report(f"{record.target} - anatomy of one request", tuple(blocks))
+
+
+def _outcome_note(record: Record) -> Note:
+    outcome = record.outcome
+    if outcome.kind is OutcomeKind.OK:
+        length = " (stopped by the length limit)" if "length" in record.flags else ""
+        return Note(f"ok{length}", "good")
+    return Note(advise(outcome), "bad")
+
+
+def _spans(record: Record) -> tuple[Span, ...]:
+    """Phases in order; what did not happen is left out. Instants are relative to the first mark."""
+    m = record.marks
+    tls = record.connection.tls_resumed if record.connection else None
+    kind = {True: "resumed", False: "full", None: ""}[tls]
+    reasoning = record.first_kind == "reasoning"
+    phases: tuple[tuple[str, int | None, int | None, str], ...] = (
+        ("DNS", m.dns_begin, m.dns_end, ""),
+        ("TCP", m.tcp_begin, m.tcp_end, ""),
+        ("proxy", m.proxy_begin, m.proxy_end, ""),
+        ("TLS", m.tls_begin, m.tls_end, kind),
+        ("request written", m.sent, m.written, format_size(record.request_bytes)),
+        ("first byte", m.written or m.sent, record.first_byte, "network + server"),
+        ("first event", record.first_byte, record.first_event, ""),
+        ("first token", record.first_event, record.first_token, record.first_kind or ""),
+        (
+            "first visible",
+            record.first_token,
+            record.first_visible if reasoning else None,
+            "thinking",
+        ),
+        ("last token", record.first_token, record.last_token, "generation"),
+        (
+            "end",
+            record.last_token or record.first_byte or m.written,
+            m.ended,
+            record.outcome.kind.value,
+        ),
+    )
+    known = [
+        (label, b, e, remark) for label, b, e, remark in phases if b is not None and e is not None
+    ]
+    if not known:
+        return ()
+    origin = min(begin for _, begin, _, _ in known)
+    return tuple(
+        Span(label, begin - origin, max(end, begin) - origin, remark)
+        for label, begin, end, remark in known
+    )
+
+
+def _since_sent(record: Record, instant: int | None) -> int | None:
+    return None if instant is None or record.marks.sent is None else instant - record.marks.sent
+
+
+def _took(ns: int | None) -> str:
+    return "-" if ns is None else format_duration(ns)
+
+
+def _latency_facts(record: Record) -> tuple[Fact, ...]:
+    facts = [
+        Fact(
+            "TTFT",
+            _took(_since_sent(record, record.first_token)),
+            "sent to first token of any kind",
+        )
+    ]
+    if record.first_visible != record.first_token:
+        visible = _took(_since_sent(record, record.first_visible))
+        facts.append(Fact("first visible token", visible, "after the reasoning"))
+    tpot = _tpot(record)
+    if tpot is not None:
+        speed = format_rate(NS_PER_S / tpot, "tokens") if tpot else ""
+        facts.append(Fact("TPOT", format_duration(tpot), speed))
+    gaps = [b - a for a, b in zip(record.arrivals, record.arrivals[1:], strict=False)]
+    if gaps:
+        facts.append(
+            Fact("longest gap", format_duration(max(gaps)), "between two arrivals of tokens")
+        )
+    facts.append(
+        Fact("end to end", _took(_since_sent(record, record.last_token)), "sent to last token")
+    )
+    return tuple(facts)
+
+
+def _tpot(record: Record) -> float | None:
+    """(last - first) / (tokens - 1); the metric table has the exact rules, this is one request."""
+    tokens = record.tokens
+    streamed = tokens.output
+    if streamed is not None and tokens.source == "usage_minus_hidden":
+        streamed -= tokens.reasoning or 0
+    if streamed is None or streamed <= 1 or record.first_token is None or record.last_token is None:
+        return None
+    return (record.last_token - record.first_token) / (streamed - 1)
+
+
+def _token_facts(record: Record) -> tuple[Fact, ...]:
+    t = record.tokens
+
+    def shown(count: int | None) -> str:
+        return "unknown" if count is None else f"{count:,}"
+
+    facts = [
+        Fact("input", shown(t.input), f"{t.cached:,} from cache" if t.cached else ""),
+        Fact("output", shown(t.output), f"counted by: {t.source}"),
+    ]
+    if t.reasoning:
+        facts.append(Fact("of it reasoning", shown(t.reasoning)))
+    facts.append(
+        Fact("token events", f"{t.events:,}", f"in {len(record.arrivals):,} network reads")
+    )
+    if record.finish_reason:
+        facts.append(Fact("finish reason", record.finish_reason))
+    if record.model:
+        facts.append(Fact("model says it is", record.model, record.fingerprint or ""))
+    return tuple(facts)
+
+
+def _network_facts(record: Record) -> tuple[Fact, ...]:
+    c = record.connection
+    if c is None:
+        return ()
+    state = "reused" if c.reused else "new"
+    idle = f"idle for {format_duration(c.idle_before)} before" if c.idle_before is not None else ""
+    facts = [
+        Fact(
+            "connection",
+            f"{state}, {c.family} to {c.remote}",
+            f"via proxy {c.proxy}" if c.proxy else idle,
+        )
+    ]
+    if c.tls_version:
+        facts.append(
+            Fact(
+                "TLS",
+                f"{c.tls_version} {c.tls_cipher}",
+                "resumed" if c.tls_resumed else "full handshake",
+            )
+        )
+    if c.rtt is not None:
+        lost = f"{c.retransmits} retransmits" if c.retransmits else "no retransmits"
+        least = f", least {format_duration(c.rtt_min)}" if c.rtt_min else ""
+        facts.append(Fact("network round trip", f"{format_duration(c.rtt)}{least}", lost))
+    facts += _server_facts(record)
+    return tuple(facts)
+
+
+def _server_facts(record: Record) -> list[Fact]:
+    """The server's own account of the time, and what it leaves unexplained."""
+    ttft = _since_sent(record, record.first_token)
+    facts = []
+    if record.server_prompt is not None:
+        prompt = round(record.server_prompt * NS_PER_S)
+        facts.append(Fact("server: prompt", format_duration(prompt), "by its own account"))
+        if ttft is not None:
+            rtt = record.connection.rtt if record.connection and record.connection.rtt else 0
+            rest = ttft - prompt - rtt
+            facts.append(
+                Fact("TTFT unexplained", format_duration(rest), "TTFT - prompt - round trip")
+            )
+    if record.server_generation is not None:
+        generation = round(record.server_generation * NS_PER_S)
+        facts.append(Fact("server: generation", format_duration(generation), "by its own account"))
+    if record.server_total is not None:
+        total = round(record.server_total * NS_PER_S)
+        facts.append(Fact("server: total", format_duration(total), "by its own account"))
+    return facts
+
+
+def _measurement_facts(record: Record) -> tuple[Fact, ...]:
+    words = {
+        "kernel": "stamped by the kernel on arrival",
+        "user": "stamped by this process after the read (no kernel stamps here)",
+        "mixed": "stamped by the kernel, some by this process",
+        "none": "no response body",
+    }
+    facts = [Fact("arrivals", words.get(record.stamps, record.stamps))]
+    if record.late is not None:
+        facts.append(
+            Fact(
+                "our reads came late by",
+                format_duration(record.late),
+                "at most; no arrival is affected",
+            )
+        )
+    if record.flags:
+        facts.append(Fact("noted", ", ".join(record.flags)))
+    return tuple(facts)

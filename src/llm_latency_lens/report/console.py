@@ -1,0 +1,121 @@
+"""The console view of a report: rich draws, this module decides what is bold.
+
+Every string is drawn as plain text (no markup) and stripped of control characters: model names, headers
+and error messages come from strangers.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TextIO
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from llm_latency_lens.report.document import Block, Facts, Note, Report, Table, Tone, Waterfall
+from llm_latency_lens.units import format_duration
+
+_STYLES: dict[Tone, str] = {
+    "plain": "",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "bold red",
+    "dim": "dim",
+}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_BAR_WIDTH = 36
+
+
+def print_report(report: Report, file: TextIO) -> None:
+    """Draw `report` on `file`; colours only where it is a terminal and NO_COLOR is unset."""
+    console = Console(file=file, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(file=file, highlight=False, width=110)
+    console.print(render(report))
+
+
+def render(report: Report) -> RenderableType:
+    """The report as something rich can print."""
+    parts: list[RenderableType] = [Text(_safe(report.title), style="bold")]
+    for block in report.blocks:
+        parts.append(Text(""))
+        parts.append(_VIEWS[type(block)](block))
+    return Group(*parts)
+
+
+def _safe(text: str) -> str:
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _titled(title: str, body: RenderableType) -> RenderableType:
+    return Group(Text(_safe(title), style="bold cyan"), Padding(body, (0, 0, 0, 2)))
+
+
+def _facts(block: Facts) -> RenderableType:
+    grid = Grid.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(no_wrap=False)
+    grid.add_column(style="dim")
+    for fact in block.facts:
+        grid.add_row(
+            _safe(fact.label),
+            Text(_safe(fact.value), style=_STYLES[fact.tone]),
+            Text(_safe(fact.remark)),
+        )
+    return _titled(block.title, grid)
+
+
+def _table(block: Table) -> RenderableType:
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    for index, column in enumerate(block.columns):
+        grid.add_column(_safe(column), justify="left" if index == 0 else "right", no_wrap=True)
+    for row in block.rows:
+        grid.add_row(*(Text(_safe(cell)) for cell in row))
+    body: RenderableType = grid
+    if block.note:
+        body = Group(grid, Text(_safe(block.note), style="dim"))
+    return _titled(block.title, body)
+
+
+def _waterfall(block: Waterfall) -> RenderableType:
+    total = max((span.end for span in block.spans), default=1) or 1
+    grid = Grid.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True, style="dim")
+    grid.add_column(style="dim")
+    grid.add_row(
+        Text("phase", style="dim"), Text("took", style="dim"), "", Text("at", style="dim"), ""
+    )
+    for span in block.spans:
+        grid.add_row(
+            _safe(span.label),
+            format_duration(span.end - span.begin),
+            Text(_bar(span.begin / total, span.end / total), style="cyan"),
+            format_duration(span.end),
+            Text(_safe(span.remark)),
+        )
+    return _titled(block.title, grid)
+
+
+def _bar(begin: float, end: float) -> str:
+    """A bar from `begin` to `end` (shares of the width), at least a sliver wide."""
+    left = min(int(begin * _BAR_WIDTH), _BAR_WIDTH - 1)
+    width = max(round((end - begin) * _BAR_WIDTH), 0)
+    body = "━" * width if width else "╸"
+    return (" " * left + body)[:_BAR_WIDTH].ljust(_BAR_WIDTH)
+
+
+def _note(block: Note) -> RenderableType:
+    return Text(_safe(block.text), style=_STYLES[block.tone])
+
+
+_VIEWS: dict[type[Block], Callable[..., RenderableType]] = {
+    Facts: _facts,
+    Table: _table,
+    Waterfall: _waterfall,
+    Note: _note,
+}
