@@ -110,7 +110,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     reads: bytes = b""
     request_bytes: int = 0
 
-    def read_rows(self) -> memoryview[int]:
+    def read_rows(self) -> "memoryview[int]":
         """The rows flat: `[end, user, kernel, end, user, kernel, ...]`, without a copy."""
         return memoryview(self.reads).cast("q")
 
