@@ -110,8 +110,7 @@ def _on_opening(reading: Reading, _: Opening, stamp: int) -> None:
     _answer_begins(reading, stamp)
 
 
-def _on_identity(reading: Reading, event: Identity, stamp: int) -> None:
-    _answer_begins(reading, stamp)
+def _on_identity(reading: Reading, event: Identity, _: int) -> None:
     if reading.identity.model is not None and event.model != reading.identity.model:
         reading.flags.add("model_changed")
     reading.identity = event
@@ -123,7 +122,8 @@ def _on_usage(reading: Reading, event: Usage, _: int) -> None:
     reading.usage = event
 
 
-def _on_finish(reading: Reading, event: Finish, _: int) -> None:
+def _on_finish(reading: Reading, event: Finish, stamp: int) -> None:
+    _answer_begins(reading, stamp)
     reading.finish = reading.finish or event.reason
 
 

@@ -1,0 +1,139 @@
+"""The options that commands share, as tables; each is also `LLL_NAME` in the environment.
+
+Precedence is click's own: command line, then environment, then the configuration file (as click's
+default map), then the default.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from llm_latency_lens.cli.config import use_config
+from llm_latency_lens.cli.types import DURATION, RATE
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def option(*names: str, **attributes: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own attributes
+    """A click option with its default shown and its environment variable named after it."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "LLL_" + long.removeprefix("--").removeprefix("no-").replace("-", "_").upper()
+    attributes.setdefault("show_default", attributes.get("default") is not None)
+    return click.option(*names, envvar=variable, **attributes)
+
+
+CONFIG = (
+    click.option(
+        "--config",
+        type=click.Path(dir_okay=False),
+        envvar="LLL_CONFIG",
+        is_eager=True,
+        expose_value=False,
+        callback=use_config,
+        help="Configuration file (default: llm-latency-lens.toml in this directory, if there is one).",
+    ),
+)
+TARGET = (
+    option("--base-url", metavar="URL", help="API address, such as http://127.0.0.1:8000/v1."),
+    option("--ca-file", type=click.Path(), help="PEM file of a private certificate authority."),
+    option("--client-cert", type=click.Path(), help="PEM file of a client certificate."),
+    option("--client-key", type=click.Path(), help="PEM file of the client certificate's key."),
+    option(
+        "--proxy",
+        metavar="URL",
+        help="HTTP(S) proxy to go through; the environment's are not used.",
+    ),
+)
+REQUEST = (
+    option("--prompt", "-p", metavar="TEXT", help="The prompt."),
+    option(
+        "--prompt-file", "-f", type=click.Path(), help="Prompts from a .txt, .jsonl or .csv file."
+    ),
+    option("--system", metavar="TEXT", help="System prompt."),
+    option("--max-tokens", type=click.IntRange(1), help="Ask for at most this many output tokens."),
+    option("--temperature", type=click.FloatRange(0), help="Sampling temperature."),
+    option("--stream/--no-stream", default=True, help="Ask for a streamed answer."),
+)
+LIMITS = (
+    option(
+        "--connect-timeout",
+        type=DURATION,
+        default="10s",
+        help="Deadline of DNS, TCP and TLS together.",
+    ),
+    option(
+        "--idle-timeout",
+        type=DURATION,
+        default="60s",
+        help="Give up when nothing arrives for so long.",
+    ),
+    option("--timeout", type=DURATION, default="10m", help="Deadline of a whole request."),
+)
+LOAD = (
+    option(
+        "--rate",
+        type=RATE,
+        metavar="RATE",
+        help="Open loop: start requests at this rate, such as 20/s.",
+    ),
+    option(
+        "--arrival",
+        type=click.Choice(["poisson", "constant"]),
+        help="Open loop: how arrivals are spaced.  [default: poisson]",
+    ),
+    option(
+        "--concurrency",
+        "-c",
+        type=click.IntRange(1),
+        help="Closed loop: keep so many requests under way.",
+    ),
+    option("--requests", "-n", type=click.IntRange(1), help="Stop after so many requests."),
+    option(
+        "--duration", "-d", type=DURATION, help="Stop starting requests after so long, such as 30s."
+    ),
+    option(
+        "--warmup",
+        type=click.IntRange(0),
+        default=0,
+        help="Requests before the measurement, not counted.",
+    ),
+    option("--workers", default="auto", metavar="N|auto", help="Measuring processes."),
+    option(
+        "--seed", type=click.IntRange(0), help="Seed of everything random; stored with the run."
+    ),
+    option(
+        "--nonce/--no-nonce",
+        default=True,
+        help="Begin each prompt differently, so that no prompt cache hits.",
+    ),
+)
+RUNS_DIR = (
+    option(
+        "--runs-dir",
+        type=click.Path(file_okay=False),
+        default="lll-runs",
+        help="Where runs are stored.",
+    ),
+)
+JSON = (
+    option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print one JSON document on stdout and nothing else.",
+    ),
+)
+QUIET = (option("--quiet", "-q", is_flag=True, help="No progress on stderr."),)
+
+
+def options(*tables: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    """Apply tables of options; they appear in `--help` in this order."""
+
+    def decorate(function: F) -> F:
+        for table in reversed(tables):
+            for one in reversed(table):
+                function = one(function)
+        return function
+
+    return decorate

@@ -1,0 +1,178 @@
+"""Server-Sent Events on bytes (WHATWG HTML, section 9.2.6), as a generator over pieces cut anywhere.
+
+Only LF, CRLF and CR end a line; everything else a line may hold, U+2028 included, is content. An event's
+offset is the one just behind the first byte of the blank line's terminator: the LF of a CRLF belongs to
+it but moves nothing, so that the offset does not depend on where the bytes were cut.
+"""
+
+from collections.abc import Iterable, Iterator
+
+COMMENT = ":"
+"""Type of what is yielded for a comment line; its data is the comment's text."""
+TOO_LARGE = "\x00too_large"
+"""Type of what is yielded, last, for an event beyond the cap."""
+UNTERMINATED = "\x00unterminated"
+"""Type of what is yielded before an event that lacked its blank line at the end of the stream."""
+
+_BOM = b"\xef\xbb\xbf"
+
+Item = tuple[int, str, bytes]
+
+
+def events(body: Iterable[bytes], max_event: int) -> Iterator[Item]:
+    """Yield (end offset, event type, data) for each event; `data` has its lines joined by LF.
+
+    Args:
+        body: the stream in pieces.
+        max_event: an event of more bytes than this ends the stream with `TOO_LARGE`.
+    """
+    parser = _Parser(max_event)
+    for text in _after_bom(body, parser):
+        yield from parser.feed(text)
+        if parser.overflown:
+            return
+    yield from parser.end()
+
+
+def _after_bom(body: Iterable[bytes], parser: "_Parser") -> Iterator[bytes]:
+    """The pieces without a byte order mark at the very start, however that is cut."""
+    start = b""
+    pieces = iter(body)
+    for piece in pieces:
+        start += piece
+        if len(start) >= len(_BOM) or not _BOM.startswith(start):
+            break
+    if start.startswith(_BOM):
+        parser.skip(len(_BOM))
+        start = start[len(_BOM) :]
+    yield start
+    yield from pieces
+
+
+class _Parser:
+    """The state between pieces: an unfinished line, and the unfinished event it belongs to."""
+
+    __slots__ = (
+        "_cap",
+        "_data",
+        "_event_start",
+        "_had_cr",
+        "_pending",
+        "_position",
+        "_type",
+        "overflown",
+    )
+
+    def __init__(self, cap: int) -> None:
+        self.overflown = False
+        self._cap = cap
+        self._position = 0  # offset of the first byte that is not consumed
+        self._event_start = 0
+        self._pending: list[bytes] = []  # of an unfinished line (or, between events, event)
+        self._data: list[bytes] = []
+        self._type = ""
+        self._had_cr = False
+
+    def skip(self, count: int) -> None:
+        """Leave out `count` bytes that belong to no event."""
+        self._position += count
+        self._event_start = self._position
+
+    def feed(self, piece: bytes) -> Iterator[Item]:
+        """Take the next piece; yield what it completes."""
+        if self._had_cr and piece:
+            self._had_cr = False
+            if piece[:1] == b"\n":
+                self._position += 1
+                if not self._data and not self._type:
+                    self._event_start = self._position
+                piece = piece[1:]
+        has_cr = b"\r" in piece
+        if not has_cr and b"\n" not in piece:
+            self._pending.append(piece)
+            if sum(map(len, self._pending)) + self._position - self._event_start > self._cap:
+                yield self._overflow()
+            return
+        if self._pending:
+            self._pending.append(piece)
+            piece = b"".join(self._pending)
+            self._pending.clear()
+        clean = not self._data and not self._type
+        yield from self._blocks(piece) if clean and b"\r" not in piece else self._lines(piece)
+
+    def _blocks(self, text: bytes) -> Iterator[Item]:
+        """The quick way: nothing is open and only LF ends lines, so an empty line parts two events."""
+        blocks = text.split(b"\n\n")
+        rest = blocks.pop()
+        position, cap = self._position, self._cap
+        for block in blocks:
+            size = len(block) + 2
+            if block[:6] == b"data: " and size <= cap and b"\n" not in block:
+                yield position + size, "", block[6:]
+            else:
+                self._position = self._event_start = position
+                yield from self._lines(block + b"\n\n")
+                if self.overflown:
+                    return
+            position += size
+        self._position = self._event_start = position
+        if b"\n" in rest:
+            yield from self._lines(rest)
+        elif len(rest) > cap:
+            yield self._overflow()
+        elif rest:
+            self._pending.append(rest)
+
+    def _lines(self, text: bytes) -> Iterator[Item]:
+        lines = text.splitlines(keepends=True)
+        if lines and lines[-1][-1:] not in {b"\n", b"\r"}:
+            self._pending.append(lines.pop())
+        for line in lines:
+            content = line.rstrip(b"\r\n") if line[-2:] == b"\r\n" else line[:-1]
+            end = self._position + len(content) + 1
+            if end - self._event_start > self._cap:
+                yield self._overflow()
+                return
+            self._position += len(line)
+            if content:
+                yield from self._line(content, end)
+            else:
+                yield from self._dispatch(end)
+        self._had_cr = bool(lines) and lines[-1][-1:] == b"\r" and not self._pending
+        if self._pending and self._position + len(self._pending[0]) - self._event_start > self._cap:
+            yield self._overflow()
+
+    def _line(self, line: bytes, end: int) -> Iterator[Item]:
+        field, _, value = line.partition(b":")
+        if not field:
+            if not self._data and not self._type:
+                self._event_start = self._position
+            yield end, COMMENT, value.removeprefix(b" ")
+        elif field == b"data":
+            self._data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            self._type = value.removeprefix(b" ").decode("utf-8", "replace")
+
+    def _dispatch(self, end: int) -> Iterator[Item]:
+        data, kind = self._data, self._type
+        self._data, self._type = [], ""
+        self._event_start = self._position
+        if data:
+            yield end, kind, b"\n".join(data) if len(data) > 1 else data[0]
+
+    def end(self) -> Iterator[Item]:
+        """The stream is over: what is open is read as if it had been closed, and said to be open."""
+        rest = b"".join(self._pending)
+        self._pending.clear()
+        end = self._position + len(rest)
+        self._position = end
+        if rest:
+            yield from self._line(rest, end)
+        if self._data:
+            yield end, UNTERMINATED, b""
+            yield from self._dispatch(end)
+
+    def _overflow(self) -> Item:
+        self.overflown = True
+        self._pending.clear()
+        return self._event_start + self._cap + 1, TOO_LARGE, b""

@@ -1,0 +1,1 @@
+"""Doubles that are real: servers on loopback whose truth is known."""
