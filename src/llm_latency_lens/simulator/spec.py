@@ -1,0 +1,29 @@
+"""What the simulator is to be: one frozen value, seeded."""
+
+from msgspec import Struct
+
+from llm_latency_lens.simulator.batching import Batching
+from llm_latency_lens.simulator.latency import Latency
+
+
+class SimulatorSpec(Struct, frozen=True, kw_only=True):
+    """A simulated server.
+
+    `tokens` is the output length of every request (at most what the request allows), from
+    `tokens` to `tokens_max` where the latter is larger. With `batching`, `ttft` and `itl` follow
+    from the engine and are not used. Durations in ns; `port` 0 is any free port.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    model: str = "sim"
+    ttft: Latency = Latency("constant", 200_000_000)
+    itl: Latency = Latency("constant", 20_000_000)
+    tokens: int = 64
+    tokens_max: int = 0
+    seed: int = 1
+    batching: Batching | None = None
+    cold_after: int | None = None
+    cold_penalty: int = 2_000_000_000
+    role_early: bool = False
+    ledger: str | None = None
