@@ -1,0 +1,102 @@
+"""From a Summary to the result document."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from llm_latency_lens.metrics.quality import HEADLINE, Evidence, run_checks, verdict_of, worst
+from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.result import (
+    Check,
+    Distribution,
+    Failure,
+    Offered,
+    Quality,
+    Result,
+    Verdict,
+)
+from llm_latency_lens.model.run import RunHeader
+from llm_latency_lens.schedule.plan import Phase
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """What surrounds the records: the run's header, the measured phase, the engine's counts.
+
+    `client` is what measuring took (processes, CPU, memory); `advise` puts a failure's remedy in words.
+    """
+
+    header: RunHeader
+    phase: Phase
+    target: str
+    counts: Counts
+    planned_rate: float | None
+    client: dict[str, Any]
+    advise: Callable[[Failure], str]
+
+
+def build_result(summary: Summary, setting: Setting) -> Result:
+    """Everything the run amounts to, judged."""
+    metrics = summary.distributions()
+    evidence = Evidence(
+        summary=summary, counts=setting.counts, metrics=metrics, planned_rate=setting.planned_rate
+    )
+    checks = run_checks(evidence)
+    metrics = {name: _judged(name, found, checks) for name, found in metrics.items()}
+    return Result(
+        run=msgspec.to_builtins(setting.header),
+        verdict=_run_verdict(metrics, checks),
+        offered=_offered(summary, setting),
+        outcomes=summary.books(setting.counts),
+        failures=tuple(
+            msgspec.structs.replace(failure, advice=setting.advise(failure))
+            for failure in sorted(summary.failures.values(), key=lambda f: -f.count)
+        ),
+        metrics=metrics,
+        tokens=summary.tokens(),
+        throughput=summary.timeline.throughput(summary.granularity or 1.0),
+        goodput=summary.goodput(setting.counts),
+        cost=None,
+        quality=_quality(summary, checks, setting.client),
+        targets={setting.target: {"requests": sum(summary.outcomes.values())}},
+    )
+
+
+def _judged(name: str, found: Distribution, checks: tuple[Check, ...]) -> Distribution:
+    verdict, reasons = verdict_of(name, checks)
+    return msgspec.structs.replace(found, verdict=verdict, reasons=reasons)
+
+
+def _run_verdict(metrics: dict[str, Distribution], checks: tuple[Check, ...]) -> Verdict:
+    headline = [m.verdict for name in HEADLINE if (m := metrics.get(name)) and m.verdict]
+    everywhere = [check.verdict for check in checks if "*" in check.metrics]
+    return worst([*headline, *everywhere])
+
+
+def _offered(summary: Summary, setting: Setting) -> Offered:
+    arrival = setting.phase.arrival
+    counts = setting.counts
+    return Offered(
+        mode="closed" if arrival.kind == "closed" else "open",
+        planned=counts.planned,
+        sent=counts.planned - counts.not_sent,
+        warmup=summary.warmup,
+        rate=setting.planned_rate,
+        achieved=summary.timeline.start_rate(),
+        concurrency=arrival.concurrency,
+        slip=summary.slip.distribution("s") if len(summary.slip) else None,
+    )
+
+
+def _quality(summary: Summary, checks: tuple[Check, ...], client: dict[str, Any]) -> Quality:
+    return Quality(
+        checks=checks,
+        stamps=dict(summary.stamps),
+        lateness=summary.lateness.distribution("s") if len(summary.lateness) else None,
+        coalesced=summary.coalesced,
+        tokens_per_event=summary.granularity,
+        new_connections=summary.new_connections,
+        reused_connections=summary.reused_connections,
+        client=client,
+    )

@@ -1,0 +1,177 @@
+"""A fold over Records: columns grow, records go. What the run amounts to is read off at the end."""
+
+from collections import Counter
+
+import numpy as np
+from msgspec import Struct
+
+from llm_latency_lens.metrics.column import Column
+from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
+from llm_latency_lens.metrics.slo import Limit, is_good
+from llm_latency_lens.metrics.timeline import Timeline
+from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.model.result import Distribution, Failure, Goodput, Tokens
+from llm_latency_lens.units import NS_PER_S
+
+_GRANULAR = 1.05
+"""Above so many tokens an event, gaps between events say nothing about single tokens."""
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """The engine's own count of the measured phase; `lost` died with their worker."""
+
+    planned: int
+    not_sent: int
+    lost: int = 0
+
+
+class Summary:
+    """Add records in any order; the same set gives the same numbers."""
+
+    def __init__(self, limits: tuple[Limit, ...] = ()) -> None:
+        self.columns = {metric.name: Column() for metric in METRICS}
+        self.gaps = {name: Column() for name in GAP_METRICS}
+        self.slip = Column()
+        self.lateness = Column()
+        self.timeline = Timeline()
+        self.outcomes: Counter[str] = Counter()
+        self.stamps: Counter[str] = Counter()
+        self.finish_reasons: Counter[str] = Counter()
+        self.warmup = 0
+        self.new_connections = 0
+        self.reused_connections = 0
+        self.bursts = 0
+        self.good = 0
+        self.failures: dict[tuple[str, str], Failure] = {}
+        self._limits = limits
+        self._tokens: Counter[str] = Counter()
+        self._known: set[str] = set()
+        self._sources: Counter[str] = Counter()
+        self._coalesced = 0
+
+    def add(self, record: Record) -> None:
+        """Take one record; warm-up is counted and otherwise left out."""
+        if record.phase != "measure":
+            self.warmup += 1
+            return
+        ok = record.outcome.kind is OutcomeKind.OK
+        self.outcomes[record.outcome.kind.value] += 1
+        self.timeline.add(record, ok=ok)
+        if record.marks.sent is not None:
+            self.slip.add((record.marks.sent - record.intended) / NS_PER_S)
+        if record.connection is not None:
+            if record.connection.reused:
+                self.reused_connections += 1
+            else:
+                self.new_connections += 1
+        if ok:
+            self._add_success(record)
+        else:
+            self._add_failure(record)
+
+    def _add_success(self, record: Record) -> None:
+        for metric in METRICS:
+            value = metric.of(record)
+            if value is not None:
+                self.columns[metric.name].add(value)
+        self._add_gaps(record)
+        self._add_tokens(record)
+        self.stamps[record.stamps] += 1
+        if record.late is not None:
+            self.lateness.add(record.late / NS_PER_S)
+        if record.finish_reason:
+            self.finish_reasons[record.finish_reason] += 1
+        if is_good(record, self._limits):
+            self.good += 1
+
+    def _add_gaps(self, record: Record) -> None:
+        arrivals, events = record.arrivals, record.arrival_events
+        self._coalesced += sum(count for count in events if count > 1)
+        if len(arrivals) <= 2 and sum(events) >= 20:
+            self.bursts += 1
+        if len(arrivals) < 2:
+            return
+        gaps = np.diff(np.array(arrivals, np.float64)) / NS_PER_S
+        weights = np.array(events[1:], np.float64)
+        self.gaps["icl"].values.frombytes(gaps.tobytes())
+        self.gaps["itl"].extend((gaps / weights).tolist(), weights.tolist())
+
+    def _add_tokens(self, record: Record) -> None:
+        tokens = record.tokens
+        for name in ("input", "output", "reasoning", "cached"):
+            count = getattr(tokens, name)
+            if count is not None:
+                self._known.add(name)
+                self._tokens[name] += count
+        self._tokens["events"] += tokens.events
+        self._sources[tokens.source] += 1
+
+    def _add_failure(self, record: Record) -> None:
+        outcome = record.outcome
+        key = (outcome.kind.value, outcome.cause)
+        known = self.failures.get(key)
+        self.failures[key] = Failure(
+            outcome=outcome.kind.value,
+            cause=outcome.cause,
+            count=known.count + 1 if known else 1,
+            status=known.status if known else outcome.status,
+            example=known.example if known else outcome.detail,
+        )
+
+    @property
+    def coalesced(self) -> float | None:
+        """Share of token events that shared a network read with another."""
+        events = self._tokens["events"]
+        return self._coalesced / events if events else None
+
+    @property
+    def granularity(self) -> float | None:
+        """Tokens per event over all requests whose tokens the server counted."""
+        column = self.columns["tokens_per_event"]
+        return float(np.mean(column.sorted())) if len(column) else None
+
+    def tokens(self) -> Tokens:
+        """Totals over successful requests."""
+
+        def known(name: str) -> int | None:
+            return self._tokens[name] if name in self._known else None
+
+        return Tokens(
+            input=known("input"),
+            output=known("output"),
+            reasoning=known("reasoning"),
+            cached=known("cached"),
+            events=self._tokens["events"],
+            sources=dict(self._sources),
+        )
+
+    def distributions(self) -> dict[str, Distribution]:
+        """Every metric that at least one request had, and the gaps."""
+        found = {
+            metric.name: self.columns[metric.name].distribution(metric.unit)
+            for metric in METRICS
+            if len(self.columns[metric.name])
+        }
+        for name, column in self.gaps.items():
+            if len(column) and not (name == "itl" and (self.granularity or 1.0) > _GRANULAR):
+                found[name] = column.distribution("s", independent=False)
+        return found
+
+    def goodput(self, counts: Counts) -> Goodput | None:
+        """Good requests against all that were offered; None where no limit was given."""
+        if not self._limits:
+            return None
+        whole = self.timeline.whole
+        return Goodput(
+            limits=tuple(limit.text for limit in self._limits),
+            good=self.good,
+            ratio=self.good / counts.planned if counts.planned else None,
+            rate=self.good / whole.seconds if whole is not None and whole.seconds else None,
+        )
+
+    def books(self, counts: Counts) -> dict[str, int]:
+        """Every outcome of the closed set, with its count."""
+        found = {kind.value: self.outcomes[kind.value] for kind in OutcomeKind}
+        found[OutcomeKind.NOT_SENT.value] += counts.not_sent
+        found[OutcomeKind.CANCELLED.value] += counts.lost
+        return found

@@ -1,0 +1,147 @@
+"""The result document: what `--json` prints and the run directory keeps.
+
+Base units: seconds, tokens/s, USD as a decimal string. Unknown is null, never 0. Within one schema
+version a key never changes its meaning; keys may be added.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+RESULT_SCHEMA = "llm-latency-lens/result/1"
+
+Verdict = Literal["VALID", "WARN", "INSUFFICIENT", "INVALID"]
+
+
+class Distribution(Struct, frozen=True, kw_only=True):
+    """A metric over the successful requests (or over their gaps, weighted).
+
+    A percentile that the sample can't support is null, and `needs` has the number of samples it
+    takes. `interval` holds 95 % order-statistic intervals of the supported percentiles; they assume
+    independent requests and are absent for pooled gaps.
+    """
+
+    unit: str
+    n: int
+    mean: float | None = None
+    std: float | None = None
+    min: float | None = None
+    max: float | None = None
+    p50: float | None = None
+    p75: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p99_9: float | None = None
+    needs: dict[str, int] = {}
+    interval: dict[str, tuple[float, float]] = {}
+    verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class Offered(Struct, frozen=True, kw_only=True):
+    """The load: what was planned, what was really started, and how late.
+
+    `rate` is the planned and `achieved` the real rate of starts (requests/s, open loop). `slip` is
+    sent minus intended in seconds: how late requests left this machine.
+    """
+
+    mode: Literal["closed", "open"]
+    planned: int
+    sent: int
+    warmup: int
+    rate: float | None
+    achieved: float | None
+    concurrency: int | None
+    slip: Distribution | None
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """One kind of ending other than ok: how often, and the first of its kind in words."""
+
+    outcome: str
+    cause: str
+    count: int
+    status: int | None
+    example: str
+    advice: str = ""
+
+
+class Tokens(Struct, frozen=True, kw_only=True):
+    """Token totals over successful requests; null where no request said. `sources` counts requests."""
+
+    input: int | None
+    output: int | None
+    reasoning: int | None
+    cached: int | None
+    events: int
+    sources: dict[str, int]
+
+
+class Throughput(Struct, frozen=True, kw_only=True):
+    """System rates. The steady window leaves out ramp-up and drain; `wall` is the whole run.
+
+    A token counts where it arrived, a request where it ended. `window` is [begin, end] in seconds
+    from the first start; null where nothing of the run was steady.
+    """
+
+    window: tuple[float, float] | None
+    output_tokens: float | None
+    requests: float | None
+    wall_output_tokens: float | None
+    wall_requests: float | None
+    wall: float
+    mean_in_flight: float | None
+    max_in_flight: int
+
+
+class Goodput(Struct, frozen=True, kw_only=True):
+    """Requests that met every limit, against all that were offered (failed and unsent count as bad)."""
+
+    limits: tuple[str, ...]
+    good: int
+    ratio: float | None
+    rate: float | None
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One thing the run found about itself: what was measured, and which metrics it touches."""
+
+    name: str
+    verdict: Verdict
+    value: float | None
+    unit: str
+    words: str
+    remedy: str = ""
+    metrics: tuple[str, ...] = ()
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """The run's judgement of itself."""
+
+    checks: tuple[Check, ...]
+    stamps: dict[str, int]
+    lateness: Distribution | None
+    coalesced: float | None
+    tokens_per_event: float | None
+    new_connections: int
+    reused_connections: int
+    client: dict[str, Any]
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """The whole document. `cost` stays null until prices are known."""
+
+    run: dict[str, Any]
+    verdict: Verdict
+    offered: Offered
+    outcomes: dict[str, int]
+    failures: tuple[Failure, ...]
+    metrics: dict[str, Distribution]
+    tokens: Tokens
+    throughput: Throughput
+    goodput: Goodput | None
+    cost: dict[str, Any] | None
+    quality: Quality
+    targets: dict[str, dict[str, Any]]
+    schema: str = RESULT_SCHEMA

@@ -1,0 +1,81 @@
+"""Quantiles, their intervals, and how many samples they need.
+
+Values are Hyndman-Fan type 7 (numpy's default, what other tools print). Intervals are exact order
+statistics: binomial, free of any assumption on the distribution, but not of independence.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+_BRUTE_FORCE = 200_000
+
+
+def quantile(ordered: Floats, p: float) -> float:
+    """The type-7 quantile of ascending values; `p` from 0 to 1."""
+    position = (len(ordered) - 1) * p
+    low = math.floor(position)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (position - low))
+
+
+def weighted_quantile(values: Floats, weights: Floats, p: float) -> float:
+    """As `quantile`, with each value repeated as often as its whole-number weight says."""
+    order = np.argsort(values, kind="stable")
+    ends = np.cumsum(weights[order])
+    position = (float(ends[-1]) - 1) * p
+    low = math.floor(position)
+    at = np.searchsorted(ends, [low, min(low + 1, float(ends[-1]) - 1)], side="right")
+    first, second = values[order][at]
+    return float(first + (second - first) * (position - low))
+
+
+def minimum_samples(p: float, confidence: float = CONFIDENCE) -> int:
+    """How many independent samples a two-sided interval of quantile `p` needs to exist at all.
+
+    With fewer, even the extreme of the sample does not bound the quantile with the confidence asked.
+    """
+    rarer = max(p, 1.0 - p)
+    return math.ceil(math.log((1.0 - confidence) / 2.0) / math.log(rarer))
+
+
+def interval_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+    """Ranks (from 0) whose order statistics enclose quantile `p`, or None where n is too small.
+
+    Each side errs with at most half of what the confidence leaves. With B the number of samples up to
+    the quantile, binomial(n, p): P(B <= lower) <= alpha/2 and P(B > upper) <= alpha/2.
+    """
+    if n < minimum_samples(p, confidence):
+        return None
+    alpha = (1.0 - confidence) / 2.0
+    start, cdf = _binomial_cdf(n, p)
+    lower = start + int(np.searchsorted(cdf, alpha, side="right")) - 1
+    upper = start + int(np.searchsorted(cdf, 1.0 - alpha, side="left"))
+    if lower < 0 or upper > n - 1:
+        return None
+    return lower, upper
+
+
+def _binomial_cdf(n: int, p: float) -> tuple[int, Floats]:
+    """P(B <= k) for k from `start` on, over the stretch that holds all but 1e-12 of the mass."""
+    if n <= _BRUTE_FORCE:
+        start, stop = 0, n
+    else:
+        spread = 9.0 * math.sqrt(n * p * (1.0 - p)) + 10.0
+        start, stop = max(int(n * p - spread), 0), min(int(n * p + spread), n)
+    k = np.arange(start, stop + 1, dtype=np.float64)
+    logs = _log_factorial(float(n)) - _log_factorials(k) - _log_factorials(n - k)
+    logs += k * math.log(p) + (n - k) * math.log1p(-p)
+    return start, np.cumsum(np.exp(logs))
+
+
+def _log_factorial(x: float) -> float:
+    return math.lgamma(x + 1.0)
+
+
+def _log_factorials(values: Floats) -> Floats:
+    return np.fromiter(map(_log_factorial, values.tolist()), np.float64, len(values))
