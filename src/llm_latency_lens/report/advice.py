@@ -1,6 +1,7 @@
 """What went wrong, in plain words, and what to do: one line for each kind and cause."""
 
 from llm_latency_lens.model.record import Outcome, OutcomeKind
+from llm_latency_lens.model.result import Failure
 
 _ADVICE: dict[tuple[OutcomeKind, str], str] = {
     (
@@ -85,13 +86,19 @@ _BY_KIND: dict[OutcomeKind, str] = {
 
 def advise(outcome: Outcome) -> str:
     """One line: what happened, in whose words, and what to do next."""
-    return advise_on(outcome.kind, outcome.cause, outcome.status, outcome.detail)
+    name = outcome.kind.value + (f"/{outcome.cause}" if outcome.cause else "")
+    shown = outcome.status is not None and outcome.kind is OutcomeKind.ERROR_HTTP
+    status = f" {outcome.status}" if shown else ""
+    said = f": {outcome.detail}" if outcome.detail else ""
+    remedy = remedy_for(outcome.kind, outcome.cause)
+    return f"{name}{status}{said}" + (f" - {remedy}" if remedy else "")
 
 
-def advise_on(kind: OutcomeKind, cause: str, status: int | None, detail: str) -> str:
-    """As `advise`, from the parts of an outcome."""
-    name = kind.value + (f"/{cause}" if cause else "")
-    shown_status = f" {status}" if status is not None and kind is OutcomeKind.ERROR_HTTP else ""
-    said = f": {detail}" if detail else ""
-    remedy = _ADVICE.get((kind, cause)) or _BY_KIND.get(kind, "")
-    return f"{name}{shown_status}{said}" + (f" - {remedy}" if remedy else "")
+def remedy_for(kind: OutcomeKind, cause: str) -> str:
+    """What to do about it."""
+    return _ADVICE.get((kind, cause)) or _BY_KIND.get(kind, "")
+
+
+def advise_failure(failure: Failure) -> str:
+    """What to do about a kind of failure in a result document."""
+    return remedy_for(OutcomeKind(failure.outcome), failure.cause)

@@ -27,6 +27,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     target: str
     dialect: str
     max_event: int = 8 * 1024 * 1024
+    streamed: bool = True
     secrets: tuple[str, ...] = ()
 
 
@@ -39,6 +40,8 @@ def interpret(attempt: Attempt, subject: Subject) -> Record:
     if head is not None and 200 <= head.status < 300:
         events = dialect.decode((recording.body,), content_type(head), subject.max_event)
         reading = read_events(recording, events)
+        if subject.streamed and content_type(head) == "application/json" and not reading.error:
+            reading.malformed = "content_type: a stream was asked for, application/json came"
     elif head is not None:
         error = dialect.read_error(recording.body)
     outcome = judge(Case(recording, reading, error), subject.secrets)
@@ -172,7 +175,7 @@ def _flags(reading: Reading, recording: Recording) -> tuple[str, ...]:
     return tuple(sorted(flags))
 
 
-def subject_of(target: Target, limits: Limits) -> Subject:
+def subject_of(target: Target, limits: Limits, *, streamed: bool) -> Subject:
     """What recordings of `target` are interpreted as; header values count as secrets."""
     secrets = tuple(
         part
@@ -184,5 +187,6 @@ def subject_of(target: Target, limits: Limits) -> Subject:
         target=target.public_name,
         dialect=target.dialect,
         max_event=limits.max_event,
+        streamed=streamed,
         secrets=secrets,
     )

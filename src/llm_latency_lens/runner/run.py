@@ -68,7 +68,7 @@ class Run:
         self._order = order
         self._clock = clock
         self._sinks = sinks
-        self._subject = subject_of(order.target, order.limits)
+        self._subject = subject_of(order.target, order.limits, streamed=order.workload.stream)
         self._seats: dict[int, _Seat] = {}
         self._awaited: set[int] = set()
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from llm_latency_lens.schedule.arrivals import derive, offsets
 from llm_latency_lens.schedule.plan import Phase, Plan
+from llm_latency_lens.units import NS_PER_S
 
 
 class Item(Struct, frozen=True, gc=False):
@@ -79,3 +80,18 @@ def planned_in_phase(plan: Plan, index: int) -> int | None:
 def _slots(phase: Phase, worker: int, workers: int) -> int:
     concurrency = phase.arrival.concurrency or 0
     return concurrency // workers + (1 if worker < concurrency % workers else 0)
+
+
+def planned_rate(plan: Plan, index: int) -> float | None:
+    """Starts per second that an open-loop phase plans between its first and last item."""
+    if plan.phases[index].arrival.kind == "closed":
+        return None
+    first: int | None = None
+    last = count = 0
+    for item in open_items(plan, index):
+        last = item.offset or 0
+        first = last if first is None else first
+        count += 1
+    if first is None or count < 2:
+        return None
+    return (count - 1) * NS_PER_S / (last - first)

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from llm_latency_lens.errors import UsageError
 from llm_latency_lens.simulator.batching import Batching
 from llm_latency_lens.simulator.latency import Latency
 
@@ -27,3 +28,18 @@ class SimulatorSpec(Struct, frozen=True, kw_only=True):
     cold_penalty: int = 2_000_000_000
     role_early: bool = False
     ledger: str | None = None
+
+
+def parse_tokens(text: str) -> tuple[int, int]:
+    """Parse `64` or `32..96`: the fewest and the most output tokens.
+
+    Raises:
+        UsageError: not whole numbers from 1 on, or the first above the second.
+    """
+    low, dots, high = text.strip().partition("..")
+    if not low.isdecimal() or (dots and not high.isdecimal()):
+        raise UsageError(f"{text!r} is no number of tokens; write 64 or 32..96")
+    fewest, most = int(low), int(high) if dots else int(low)
+    if not 1 <= fewest <= most:
+        raise UsageError(f"{text!r}: tokens go from at least 1 upwards")
+    return fewest, most

@@ -1,0 +1,64 @@
+"""`benchmark`: load on one target, and the report."""
+
+import sys
+from typing import Any
+
+import click
+
+from llm_latency_lens.cli.options import (
+    CONFIG,
+    JSON,
+    LIMITS,
+    LOAD,
+    QUIET,
+    REQUEST,
+    RUNS_DIR,
+    TARGET,
+    option,
+    options,
+)
+
+_GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False, help="Count requests within limits, such as 'ttft<500ms,tpot<50ms'."),)  # fmt: skip
+
+
+@click.command()
+@click.argument("target")
+@options(REQUEST, LOAD, _GOODPUT, TARGET, LIMITS, RUNS_DIR, JSON, QUIET, CONFIG)
+def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
+    """Measure an endpoint under load.
+
+    TARGET is provider:model, such as openai:gpt-4o-mini, or a name from the configuration.
+
+    Open loop:    --rate 20/s --duration 30s
+    Closed loop:  --concurrency 8 --requests 200
+    """
+    import pathlib  # noqa: PLC0415
+
+    from llm_latency_lens.cli.asking import make_profiler, make_workload, parse_workers  # noqa: PLC0415
+    from llm_latency_lens.cli.bench_run import run_benchmark  # noqa: PLC0415
+    from llm_latency_lens.profiler import Load  # noqa: PLC0415
+
+    load = Load(
+        **{key: given[key] for key in ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "goodput")},
+        workers=parse_workers(given["workers"]),
+    )  # fmt: skip
+    profiler = make_profiler(target, given)
+    workload = make_workload(given, nonce=given["nonce"])
+    prepared = profiler.prepare(load, workload, command=sys.argv)
+    result, code, folder = run_benchmark(
+        profiler,
+        prepared,
+        pathlib.Path(given["runs_dir"]),
+        quiet=given["quiet"] or given["as_json"],
+    )
+    if given["as_json"]:
+        import msgspec  # noqa: PLC0415
+
+        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
+    else:
+        from llm_latency_lens.report.console import print_report  # noqa: PLC0415
+        from llm_latency_lens.report.load import load_report  # noqa: PLC0415
+
+        print_report(load_report(result), sys.stdout)
+        click.echo(f"stored in {folder}; again: llm-latency-lens runs show {folder.name}", err=True)
+    return code

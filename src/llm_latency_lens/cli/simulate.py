@@ -1,0 +1,59 @@
+"""`simulate`: a streaming LLM API whose truth is known."""
+
+import sys
+from typing import Any
+
+import click
+
+from llm_latency_lens.cli.options import JSON, option, options
+from llm_latency_lens.cli.types import DURATION
+
+_SERVER = (
+    option("--host", default="127.0.0.1", help="Address to listen on."),
+    option("--port", default=0, type=click.IntRange(0, 65535), help="Port; 0 takes any free one."),
+    option("--model", default="sim", help="Name of the model it claims to serve."),
+    option("--ttft", default="200ms", metavar="LATENCY", help="Time to first token: 200ms, uniform:150ms..250ms, lognormal:200ms,0.3 (median, sigma) or gamma:200ms,4 (mean, shape)."),
+    option("--itl", default="20ms", metavar="LATENCY", help="Time between tokens, written alike."),
+    option("--tokens", default="64", metavar="N|N..M", help="Output tokens of each request, unless it allows fewer."),
+    option("--seed", default=1, type=click.IntRange(0), help="The same seed draws the same latencies."),
+    option("--batching", metavar="MODEL", help="A continuous-batching engine instead: prefill=8000tok/s,step=10ms+0.5ms*batch,slots=32."),
+    option("--cold-after", type=DURATION, help="Be cold at the start and after so long without a request."),
+    option("--cold-penalty", type=DURATION, default="2s", help="What a cold start adds to the first token."),
+    option("--role-early", is_flag=True, help="Send the empty role chunk at once, as some servers do."),
+    option("--ledger", metavar="FILE", help="Write down, per request, when every byte left (JSON lines)."),
+)  # fmt: skip
+
+
+@click.command()
+@options(_SERVER, JSON)
+def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
+    """Serve OpenAI's chat API on loopback, sending every token at its scheduled instant.
+
+    The ledger has the truth that a measurement can be checked against.
+    """
+    from llm_latency_lens.simulator.batching import parse_batching  # noqa: PLC0415
+    from llm_latency_lens.simulator.host import serve  # noqa: PLC0415
+    from llm_latency_lens.simulator.latency import parse_latency  # noqa: PLC0415
+    from llm_latency_lens.simulator.server import Simulator  # noqa: PLC0415
+    from llm_latency_lens.simulator.spec import SimulatorSpec, parse_tokens  # noqa: PLC0415
+
+    fewest, most = parse_tokens(given["tokens"])
+    spec = SimulatorSpec(
+        ttft=parse_latency(given["ttft"]),
+        itl=parse_latency(given["itl"]),
+        tokens=fewest,
+        tokens_max=most,
+        batching=parse_batching(given["batching"]) if given["batching"] else None,
+        **{key: given[key] for key in ("host", "port", "model", "seed", "cold_after", "cold_penalty", "role_early", "ledger")},
+    )  # fmt: skip
+
+    def say(simulator: Simulator) -> None:
+        base = f"{simulator.address}/v1"
+        sys.stderr.write(
+            f"serving {spec.model!r} at {base}; try:\n"
+            f'  llm-latency-lens profile openai:{spec.model} --base-url {base} --prompt "Hello"\n'
+            "Ctrl-C ends it.\n"
+        )
+
+    serve(spec, on_ready=None if given["as_json"] else say)
+    return 0

@@ -1,0 +1,325 @@
+"""The library's face: profile one request, benchmark under load, from async code or from plain code.
+
+from llm_latency_lens import Load, Profiler, run
+
+profiler = Profiler("openai:my-model", base_url="http://127.0.0.1:8000/v1")
+result = run(profiler.benchmark(Load(rate=20, duration="30s"), "Tell me a story."))
+print(result.metrics["ttft"].p95)
+"""
+
+import asyncio
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from llm_latency_lens.clock import Clock, SystemClock
+from llm_latency_lens.errors import UsageError
+from llm_latency_lens.metrics.result import Setting, build_result
+from llm_latency_lens.metrics.slo import parse_limits
+from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.record import Record
+from llm_latency_lens.model.recording import Attempt
+from llm_latency_lens.model.request import Limits, Target
+from llm_latency_lens.model.result import Result
+from llm_latency_lens.model.run import RunHeader
+from llm_latency_lens.providers.target import Where, resolve_target
+from llm_latency_lens.report.advice import advise_failure
+from llm_latency_lens.runner.books import Books
+from llm_latency_lens.runner.environment import describe_environment, usable_cpus
+from llm_latency_lens.runner.interpret import interpret, subject_of
+from llm_latency_lens.runner.messages import Order
+from llm_latency_lens.runner.run import Run, Sink
+from llm_latency_lens.schedule.check import check_plan, schedule_hash
+from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
+from llm_latency_lens.schedule.share import planned_rate
+from llm_latency_lens.transport.exchange import LiveTransport
+from llm_latency_lens.units import parse_duration, parse_rate
+from llm_latency_lens.wire.dialect import load_dialect
+from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
+
+T = TypeVar("T")
+_DEFAULT_REQUESTS = 20
+
+
+class Load(Struct, frozen=True, kw_only=True):
+    """How much load, for how long.
+
+    Open loop: `rate` (requests per second, or text such as "20/s") with `arrival` poisson or constant.
+    Closed loop: `concurrency` slots. Without either, one slot. Stops after `requests` or `duration`
+    (ns, or text such as "30s"), whichever comes first; without either, after 20 requests.
+
+    Args:
+        warmup: requests before the measurement, one after the other in the same number of slots.
+        workers: measuring processes; 0 takes one for each CPU but one.
+        seed: of everything random; drawn where None, and stored with the run.
+        goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
+    """
+
+    rate: float | str | None = None
+    arrival: ArrivalKind | None = None
+    concurrency: int | None = None
+    requests: int | None = None
+    duration: int | str | None = None
+    warmup: int = 0
+    workers: int = 0
+    seed: int | None = None
+    goodput: str = ""
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """One request: its record, and the recording it was read from."""
+
+    record: Record
+    attempt: Attempt
+
+
+class Benchmark(Struct, frozen=True, kw_only=True):
+    """A run that is ready to go: what will be done, and how it will be described. Pure data."""
+
+    order: Order
+    header: RunHeader
+    goodput: str
+
+
+class Profiler:
+    """Measures one target.
+
+    Args:
+        target: `provider:model`, or a resolved Target.
+        where: base URL, trust and proxy, where they are not the provider's own.
+        base_url: short for `where=Where(base_url=...)`.
+        limits: deadlines and caps of each request.
+        environment: where keys are looked up; the process's own by default.
+
+    Raises:
+        UsageError: the target can't be resolved; nothing has been sent.
+    """
+
+    def __init__(
+        self,
+        target: str | Target,
+        *,
+        base_url: str | None = None,
+        where: Where | None = None,
+        limits: Limits | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        where = where or Where(base_url=base_url)
+        environment = os.environ if environment is None else environment
+        if isinstance(target, str):
+            target = resolve_target(target, where, environment)
+        self.target: Target = target
+        self.limits = limits or Limits()
+        self._clock: Clock = SystemClock()
+
+    async def profile(self, workload: Workload | str) -> Profile:
+        """Send one request and say what happened when. A failed one is a record too.
+
+        Args:
+            workload: what to ask; a plain prompt is asked as it stands, without a nonce.
+        """
+        asked = as_workload(workload, nonce=False)
+        request = load_dialect(self.target.dialect).encode(
+            request_for(asked, "measure", 0), self.target
+        )
+        transport = LiveTransport(self.target.tls, self.target.proxy)
+        intended = self._clock.now()
+        try:
+            recording = await transport.exchange(request, self.limits)
+        finally:
+            transport.close()
+        attempt = Attempt(
+            number=0,
+            phase="measure",
+            worker=0,
+            intended=intended,
+            dequeued=intended,
+            recording=recording,
+        )
+        subject = subject_of(self.target, self.limits, streamed=asked.stream)
+        return Profile(record=interpret(attempt, subject), attempt=attempt)
+
+    def prepare(
+        self, load: Load, workload: Workload | str, command: Sequence[str] = ()
+    ) -> Benchmark:
+        """Turn wishes into a checked plan; nothing is sent.
+
+        Raises:
+            UsageError: the load contradicts itself.
+        """
+        seed = secrets.randbelow(2**32) if load.seed is None else load.seed
+        plan = plan_of(load, seed)
+        check_plan(plan)
+        parse_limits(load.goodput)
+        asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed)
+        workers = load.workers or max(usable_cpus() - 1, 1)
+        most = plan.phases[-1].arrival.concurrency
+        order = Order(
+            plan=plan,
+            workload=asked,
+            target=self.target,
+            limits=self.limits,
+            workers=min(workers, most) if most else workers,
+        )
+        return Benchmark(
+            order=order, header=self._header(order, load, command), goodput=load.goodput
+        )
+
+    async def benchmark(
+        self,
+        load: Load | Benchmark,
+        workload: Workload | str = "",
+        *,
+        sinks: Sequence[Sink] = (),
+        on_run: Callable[[Run], None] | None = None,
+    ) -> Result:
+        """Make the load and give the result document.
+
+        Args:
+            load: what load to make, or what `prepare` made of it.
+            workload: what to ask, where `load` is not prepared.
+            sinks: get every record as its request ends, warm-up included.
+            on_run: is given the run when it begins, to watch it or to stop it.
+
+        Raises:
+            UsageError: before anything is sent.
+            MachineError: a measuring process could not be started, or all of them died.
+        """
+        prepared = load if isinstance(load, Benchmark) else self.prepare(load, workload)
+        summary = Summary(parse_limits(prepared.goodput))
+        run_ = Run(prepared.order, self._clock, (*sinks, summary.add))
+        if on_run is not None:
+            on_run(run_)
+        books = await run_.execute()
+        return conclude(prepared, summary, books)
+
+    def _header(self, order: Order, load: Load, command: Sequence[str]) -> RunHeader:
+        spec = {
+            "target": self.target.public_name,
+            "base_url": str(self.target.base_url),
+            "proxy": str(self.target.proxy) if self.target.proxy else None,
+            "plan": msgspec.to_builtins(order.plan),
+            "workload": _described(order.workload),
+            "limits": msgspec.to_builtins(order.limits),
+            "workers": order.workers,
+            "goodput": load.goodput,
+        }
+        started = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC)
+        return RunHeader(
+            id=f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+            started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            command=tuple(command),
+            spec=spec,
+            spec_sha256=hashlib.sha256(
+                msgspec.json.encode(spec, order="deterministic")
+            ).hexdigest(),
+            schedule_sha256=schedule_hash(order.plan),
+            environment=describe_environment(),
+            seed=order.plan.seed,
+        )
+
+
+def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Result:
+    """The result document of a run: from its records, and its books (None: only records are left)."""
+    phase = prepared.order.plan.phases[-1]
+    measured = books.phases["measure"] if books else None
+    found = sum(summary.outcomes.values())
+    counts = (
+        Counts(planned=measured.planned, not_sent=measured.not_sent, lost=measured.lost)
+        if measured
+        else Counts(planned=found, not_sent=0)
+    )
+    setting = Setting(
+        header=prepared.header,
+        phase=phase,
+        target=prepared.order.target.public_name,
+        counts=counts,
+        planned_rate=planned_rate(prepared.order.plan, len(prepared.order.plan.phases) - 1),
+        client=_client(books) if books else {},
+        advise=advise_failure,
+    )
+    return build_result(summary, setting)
+
+
+def plan_of(load: Load, seed: int) -> Plan:
+    """The plan that a load means: an optional warm-up in a closed loop, then the measurement."""
+    rate = parse_rate(load.rate) if isinstance(load.rate, str) else load.rate
+    duration = parse_duration(load.duration) if isinstance(load.duration, str) else load.duration
+    if rate is not None and load.concurrency is not None:
+        raise UsageError("a rate and a concurrency contradict each other: open loop or closed loop")
+    if rate is None and load.arrival not in {None, "closed"}:
+        raise UsageError(f"{load.arrival} arrivals need a rate, such as 20/s")
+    requests = load.requests
+    if requests is None and duration is None:
+        requests = _DEFAULT_REQUESTS
+    if rate is not None:
+        arrival = Arrival(kind=load.arrival or "poisson", rate=rate)
+    else:
+        arrival = Arrival(
+            kind="closed", concurrency=1 if load.concurrency is None else load.concurrency
+        )
+    measure = Phase(
+        name="measure", arrival=arrival, stop=Stop(requests=requests, duration=duration)
+    )
+    if not load.warmup:
+        return Plan(phases=(measure,), seed=seed)
+    slots = min(load.warmup, arrival.concurrency or load.warmup)
+    warmup = Phase(
+        name="warmup",
+        arrival=Arrival(kind="closed", concurrency=slots),
+        stop=Stop(requests=load.warmup),
+    )
+    return Plan(phases=(warmup, measure), seed=seed)
+
+
+def as_workload(workload: Workload | str, *, nonce: bool) -> Workload:
+    """A plain prompt as a workload. Raises UsageError where there is nothing to ask."""
+    if isinstance(workload, Workload):
+        return workload
+    if not workload.strip():
+        raise UsageError("nothing to ask: give a prompt")
+    return Workload(conversations=of_prompts((workload,)), nonce=nonce)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Do async work from plain code; also where a loop runs already (a notebook), then in a thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    import concurrent.futures  # noqa: PLC0415 - notebooks only
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def _described(workload: Workload) -> dict[str, Any]:
+    """What was asked, without the prompts' text: their number, length and hash."""
+    texts = [message.content for messages in workload.conversations for message in messages]
+    described: dict[str, Any] = msgspec.to_builtins(workload)
+    described["conversations"] = {
+        "count": len(workload.conversations),
+        "characters": sum(map(len, texts)),
+        "sha256": hashlib.sha256("\x00".join(texts).encode()).hexdigest(),
+    }
+    return described
+
+
+def _client(books: Books) -> dict[str, Any]:
+    took = (books.ended - books.began) / 1e9
+    return {
+        "workers": books.workers,
+        "lost_workers": books.lost_workers,
+        "loop": books.loop,
+        "kernel_stamps": books.kernel_stamps,
+        "cpu_seconds": books.cpu_user + books.cpu_system,
+        "peak_memory": books.peak_memory,
+        "seconds": took,
+        "stopped": books.stopped,
+    }
