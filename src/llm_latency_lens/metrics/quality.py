@@ -132,6 +132,8 @@ def _rate(e: Evidence) -> Check | None:
 
 def _lateness(e: Evidence) -> Check | None:
     late = e.summary.lateness.quantile(0.99)
+    if not e.summary.stamps:
+        return None
     if late is None:
         return Check(
             name="arrival stamps", verdict="WARN", value=None, unit="s", metrics=_GAPS,

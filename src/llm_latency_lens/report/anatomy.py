@@ -110,7 +110,9 @@ def _tpot(record: Record) -> float | None:
     streamed = tokens.output
     if streamed is not None and tokens.source == "usage_minus_hidden":
         streamed -= tokens.reasoning or 0
-    if streamed is None or streamed <= 1 or record.first_token is None or record.last_token is None:
+    if streamed is None or streamed <= 1 or len(record.arrivals) < 2:
+        return None
+    if record.first_token is None or record.last_token is None:
         return None
     return (record.last_token - record.first_token) / (streamed - 1)
 

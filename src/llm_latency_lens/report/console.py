@@ -50,7 +50,7 @@ def _safe(text: str) -> str:
 
 
 def _titled(title: str, body: RenderableType) -> RenderableType:
-    return Group(Text(_safe(title), style="bold cyan"), Padding(body, (0, 0, 0, 2)))
+    return Group(Text(_safe(title), style="bold cyan"), Padding(body, (0, 0, 0, 2), expand=False))
 
 
 def _facts(block: Facts) -> RenderableType:

@@ -111,8 +111,10 @@ def _warmup(result: Result) -> str:
     return f"{result.offered.warmup} warm-up requests left out" if result.offered.warmup else ""
 
 
-def _latency(result: Result) -> Block:
+def _latency(result: Result) -> Block | None:
     metrics = result.metrics
+    if "ttft" not in metrics:
+        return None
     rows = []
     for name, label in _ROWS:
         found = metrics.get(name)

@@ -82,7 +82,10 @@ class PhaseDone(Struct, frozen=True, tag=True):
 
 
 class Resources(Struct, frozen=True, tag=True):
-    """Worker to parent, at its end: what measuring took. CPU in seconds, memory in bytes."""
+    """Worker to parent, at its end: what measuring took.
+
+    CPU in seconds, start-up left out; peak memory of the process in bytes.
+    """
 
     cpu_user: float
     cpu_system: float

@@ -112,6 +112,7 @@ class Worker:
         self._transport: LiveTransport | None = None
         self._clock = SystemClock()
         self._phase: asyncio.Task[None] | None = None
+        self._before = Resources(0.0, 0.0, 0)
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._handlers: dict[type, Callable[..., None]] = {
             Order: self._on_order,
@@ -157,6 +158,7 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()
+        self._before = _resources()
         self._outbox.send(Ready(os.getpid(), type(self._loop).__module__, kernel_stamps_offered()))
 
     def _on_begin(self, begin: Begin) -> None:
@@ -172,7 +174,14 @@ class Worker:
             self._transport.abort()
 
     def _on_finish(self, _: Finish) -> None:
-        self._outbox.send(_resources())
+        used, before = _resources(), self._before
+        self._outbox.send(
+            Resources(
+                used.cpu_user - before.cpu_user,
+                used.cpu_system - before.cpu_system,
+                used.peak_memory,
+            )
+        )
 
     async def _run_phase(self, begin: Begin) -> None:
         engine = self._engine

@@ -7,6 +7,7 @@ carries how the recording ends; it never leaves this layer.
 import asyncio
 import errno
 import itertools
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -255,4 +256,5 @@ async def _translated(step: Callable[[], Awaitable[T]], url: Url) -> T:
         raise DialError(EndKind.TLS_FAILED, words) from None
     except OSError as error:
         kind = _KIND_OF_ERRNO.get(error.errno or 0, EndKind.UNREACHABLE)
-        raise DialError(kind, f"{where}: {error.strerror or error}") from None
+        words = os.strerror(error.errno) if error.errno else str(error)
+        raise DialError(kind, f"{where}: {words}") from None
