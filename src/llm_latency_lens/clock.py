@@ -138,11 +138,13 @@ class Alarm:
 
     SPIN_NS = 1_200_000
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, use_timerfd: bool = sys.platform == "linux"
+    ) -> None:
         self.loop = loop
         self._heap: list[_Handle] = []
         self._order = itertools.count()
-        self._timer = _TimerFd() if sys.platform == "linux" else None
+        self._timer = _TimerFd() if use_timerfd else None
         self._armed = 0
         self._fallback: asyncio.TimerHandle | asyncio.Handle | None = None
         if self._timer is not None:

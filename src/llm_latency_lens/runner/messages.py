@@ -20,8 +20,7 @@ _PREFIX = 4
 class Order(Struct, frozen=True, kw_only=True, tag=True):
     """Everything a worker needs: the whole plan, and which of how many workers it is.
 
-    `reuse` keeps connections between requests; `preconnect` opens as many as the plan can foresee
-    before the first instant.
+    `reuse` keeps connections between requests.
     """
 
     plan: Plan
@@ -31,7 +30,6 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     worker: int = 0
     workers: int = 1
     reuse: bool = True
-    preconnect: bool = True
 
 
 class Begin(Struct, frozen=True, tag=True):

@@ -91,11 +91,13 @@ class Wire:
 class Dialer:
     """Makes connections for one TLS configuration and proxy; keeps sessions to resume."""
 
-    def __init__(self, tls: TlsOptions, proxy: Url | None, kernel: KernelClock) -> None:
+    def __init__(
+        self, tls: TlsOptions, proxy: Url | None, kernel: KernelClock, resolver: Resolver
+    ) -> None:
         self._tls = tls
         self._proxy = proxy
         self._kernel = kernel
-        self._resolver = Resolver()
+        self._resolver = resolver
         self._context: ssl.SSLContext | None = None
         self._sessions: dict[tuple[str, int], ssl.SSLSession] = {}
         self._ids = itertools.count(1)
@@ -123,7 +125,7 @@ class Dialer:
         first = self._proxy or url
         addresses = await self._resolve(first, tape)
         tape.mark("tcp_begin")
-        sock = await _translated(lambda: _connect_any(addresses), first)
+        sock, address = await _translated(lambda: _connect_any(addresses), first)
         tape.mark("tcp_end")
         try:
             wire = Wire(sock)
@@ -136,7 +138,7 @@ class Dialer:
                 )
                 await _translated(lambda: wire.start_tls(layer), url)
                 tape.mark("tls_end")
-            return Connection(sock, self._origin(sock), wire.layers, self._kernel)
+            return Connection(sock, self._origin(address), wire.layers, self._kernel)
         except BaseException:
             sock.close()
             raise
@@ -185,24 +187,27 @@ class Dialer:
             self._context = make_context(self._tls)
         return self._context
 
-    def _origin(self, sock: socket.socket) -> Origin:
-        peer = sock.getpeername()
-        family = "ipv6" if sock.family == socket.AF_INET6 else "ipv4"
-        host = f"[{peer[0]}]" if family == "ipv6" else peer[0]
+    def _origin(self, address: Address) -> Origin:
+        host, port = address.sockaddr[:2]
+        family = "ipv6" if address.family == socket.AF_INET6 else "ipv4"
+        host = f"[{host}]" if family == "ipv6" else host
         return Origin(
             id=next(self._ids),
-            remote=f"{host}:{peer[1]}",
+            remote=f"{host}:{port}",
             family=family,
             proxy=self._proxy.authority if self._proxy else None,
         )
 
 
-async def _connect_any(addresses: list[Address]) -> socket.socket:
+Connected = tuple[socket.socket, Address]
+
+
+async def _connect_any(addresses: list[Address]) -> Connected:
     """Race the addresses, each with a head start over the next; the first to connect wins."""
     if len(addresses) == 1:
         return await _connect(addresses[0])
     waiting = list(addresses)
-    racing: set[asyncio.Task[socket.socket]] = set()
+    racing: set[asyncio.Task[Connected]] = set()
     failures: list[BaseException] = []
     try:
         while waiting or racing:
@@ -213,7 +218,7 @@ async def _connect_any(addresses: list[Address]) -> socket.socket:
             )
             winners = [task.result() for task in done if task.exception() is None]
             failures += [error for task in done if (error := task.exception()) is not None]
-            for loser in winners[1:]:
+            for loser, _ in winners[1:]:
                 loser.close()
             if winners:
                 return winners[0]
@@ -222,15 +227,15 @@ async def _connect_any(addresses: list[Address]) -> socket.socket:
     raise failures[0]
 
 
-async def _abandon(racing: set[asyncio.Task[socket.socket]]) -> None:
+async def _abandon(racing: set[asyncio.Task[Connected]]) -> None:
     for task in racing:
         task.cancel()
     for result in await asyncio.gather(*racing, return_exceptions=True):
-        if isinstance(result, socket.socket):
-            result.close()
+        if isinstance(result, tuple):
+            result[0].close()
 
 
-async def _connect(address: Address) -> socket.socket:
+async def _connect(address: Address) -> Connected:
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -240,7 +245,7 @@ async def _connect(address: Address) -> socket.socket:
     except BaseException:
         sock.close()
         raise
-    return sock
+    return sock, address
 
 
 async def _translated(step: Callable[[], Awaitable[T]], url: Url) -> T:

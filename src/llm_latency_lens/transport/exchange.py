@@ -9,9 +9,9 @@ from typing import Protocol
 
 from llm_latency_lens.model.recording import EndKind, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, TlsOptions, Url
-from llm_latency_lens.transport.connection import Connection
 from llm_latency_lens.transport.dial import Dialer, DialError
 from llm_latency_lens.transport.pool import Pool
+from llm_latency_lens.transport.resolve import Resolver
 from llm_latency_lens.transport.stamps import KernelClock
 from llm_latency_lens.transport.tape import Tape
 
@@ -30,13 +30,19 @@ class LiveTransport:
     Args:
         tls: trust beyond the system's, and a client certificate.
         proxy: an HTTP(S) proxy to go through; the environment's proxies are never used.
+        resolver: finds addresses; the system's, with a short memory, by default.
         reuse: keep connections for later requests; False dials for each.
     """
 
     def __init__(
-        self, tls: TlsOptions | None = None, proxy: Url | None = None, *, reuse: bool = True
+        self,
+        tls: TlsOptions | None = None,
+        proxy: Url | None = None,
+        *,
+        resolver: Resolver | None = None,
+        reuse: bool = True,
     ) -> None:
-        self._dialer = Dialer(tls or TlsOptions(), proxy, KernelClock())
+        self._dialer = Dialer(tls or TlsOptions(), proxy, KernelClock(), resolver or Resolver())
         self._pool = Pool()
         self._reuse = reuse
         self._active: set[asyncio.Task[object]] = set()
@@ -62,14 +68,10 @@ class LiveTransport:
             if task is not None:
                 self._active.discard(task)
 
-    async def warm(self, url: Url, count: int, limits: Limits) -> int:
-        """Open `count` connections to `url` and keep them idle; returns how many were made."""
-        dials = (self._dialer.dial(url, Tape(limits), limits) for _ in range(count))
-        made = await asyncio.gather(*dials, return_exceptions=True)
-        connections = [one for one in made if isinstance(one, Connection)]
-        for connection in connections:
-            self._pool.give(url, connection)
-        return len(connections)
+    @property
+    def idle_connections(self) -> int:
+        """How many kept connections are alive."""
+        return self._pool.size
 
     def abort(self) -> None:
         """End every exchange that is under way; each returns its recording, cancelled."""

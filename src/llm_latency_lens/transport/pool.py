@@ -28,6 +28,11 @@ class Pool:
         if connection.alive:
             self._idle.setdefault((url.scheme, url.host, url.port), []).append(connection)
 
+    @property
+    def size(self) -> int:
+        """How many idle connections are alive."""
+        return sum(connection.alive for idle in self._idle.values() for connection in idle)
+
     def close(self) -> None:
         """Close all idle connections."""
         for idle in self._idle.values():

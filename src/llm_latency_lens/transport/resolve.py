@@ -43,6 +43,10 @@ class Resolver:
             return None
         return found[1]
 
+    def remember(self, host: str, port: int, addresses: list[Address]) -> None:
+        """Take `addresses` as the answer for the next half minute, as if the system had given it."""
+        self._known[host, port] = (time.monotonic_ns(), addresses)
+
     async def resolve(self, host: str, port: int) -> list[Address]:
         """Ask the system; families alternate, the system's first choice leads. Raises OSError."""
         key = (host, port)
@@ -51,7 +55,7 @@ class Resolver:
             task = self._asking[key] = asyncio.create_task(_look_up(host, port))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         addresses = await asyncio.shield(task)
-        self._known[key] = (time.monotonic_ns(), addresses)
+        self.remember(host, port, addresses)
         return addresses
 
 

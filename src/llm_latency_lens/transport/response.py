@@ -17,6 +17,7 @@ class Response:
 
     __slots__ = (
         "_close_delimited",
+        "_end",
         "_fed",
         "_fields",
         "_informational",
@@ -42,6 +43,7 @@ class Response:
         self._fields: list[tuple[str, str]] = []
         self._informational = 0
         self._close_delimited = False
+        self._end = 0
         self._max_head = max_head
         self._fed = 0
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -56,6 +58,8 @@ class Response:
             else:
                 words = str(error) or "protocol upgrade"
                 self.failure = (EndKind.BAD_HTTP, f"not HTTP/1.1: {words}")
+        if self.extra_bytes:
+            del self.body[self._end :]
         if self.head is None and self.failure is None:
             self._fed += len(data)
             if self._fed > self._max_head:
@@ -74,6 +78,10 @@ class Response:
         """Let go of the parser, which refers back to us: measuring processes collect no garbage."""
         self._parser = None
 
+    def on_message_begin(self) -> None:
+        """Httptools: a message begins; a second one nobody asked for."""
+        self.extra_bytes = self.complete
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Httptools: one header field."""
         self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
@@ -83,8 +91,8 @@ class Response:
         status = self._parser.get_status_code()
         fields, self._fields = tuple(self._fields), []
         if self.complete:
-            self.extra_bytes = True
-        elif 100 <= status < 200:
+            return
+        if 100 <= status < 200:
             self._informational += 1
         else:
             version = self._parser.get_http_version()
@@ -102,7 +110,8 @@ class Response:
 
     def on_message_complete(self) -> None:
         """Httptools: the message is whole by its own framing."""
-        if self.head is None:
+        if self.head is None or self.complete:
             return
         self.keep_alive = self._parser.should_keep_alive()
         self.complete = True
+        self._end = len(self.body)

@@ -1,0 +1,84 @@
+"""Workloads: pure, seeded, and read from files that may be wrong."""
+
+import pathlib
+
+import msgspec
+import pytest
+
+from llm_latency_lens.errors import UsageError
+from llm_latency_lens.model.request import Message
+from llm_latency_lens.workload.prompts import read_conversations
+from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
+
+TWO = Workload(conversations=of_prompts(("one", "two"), "sys"), max_tokens=3, seed=5)
+
+
+def test_requests_take_turns_and_differ_in_front() -> None:
+    """Prompts in turn; with a nonce no two requests begin alike, without one they repeat."""
+    begins = [request_for(TWO, "measure", n).messages[0].content for n in range(50)]
+    assert len(set(begins)) == 50
+    assert request_for(TWO, "measure", 3).messages[1] == Message("user", "two")
+    plain = msgspec.structs.replace(TWO, nonce=False)
+    assert request_for(plain, "measure", 2) == request_for(plain, "measure", 0)
+    assert request_for(plain, "measure", 0).messages == (
+        Message("system", "sys"),
+        Message("user", "one"),
+    )
+
+
+def test_the_nonce_comes_from_the_seed() -> None:
+    """The same request of the same run is the same; other seeds and phases differ."""
+    assert request_for(TWO, "measure", 0) == request_for(TWO, "measure", 0)
+    other = msgspec.structs.replace(TWO, seed=6)
+    assert request_for(other, "measure", 0) != request_for(TWO, "measure", 0)
+    assert request_for(TWO, "warmup", 0) != request_for(TWO, "measure", 0)
+
+
+def test_a_workload_travels_to_workers() -> None:
+    """What a worker decodes is what the parent encoded."""
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(TWO), type=Workload) == TWO
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "prompts"),
+    [
+        ("a.txt", "one\nprompt\n", ["one\nprompt"]),
+        ("a.jsonl", '{"prompt": "a\u2028b"}\n\n{"prompt": "c"}\n', ["a\u2028b", "c"]),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": "x"}]}', ["x"]),
+        ("a.csv", 'id,prompt\n1,one\n2,"two, three"\n', ["one", "two, three"]),
+    ],
+)
+def test_prompt_files(tmp_path: pathlib.Path, name: str, text: str, prompts: list[str]) -> None:
+    """Text, JSON lines and CSV."""
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    assert [messages[-1].content for messages in read_conversations(path)] == prompts
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.txt", b"  \n", "no prompt"),
+        ("a.txt", b"\xff", "UTF-8"),
+        ("a.md", b"x", r"\.txt, \.jsonl, \.csv"),
+        ("a.jsonl", b'{"prompt": "a"}\n{', ":2:"),
+        ("a.jsonl", b'{"prompt": 7}', ":1:"),
+        ("a.jsonl", b"{}", "needs"),
+        ("a.csv", b"text\nx\n", "column named prompt"),
+        ("a.csv", b"id,prompt\n1,\n", ":2:"),
+    ],
+)
+def test_wrong_prompt_files_are_refused_with_their_line(
+    tmp_path: pathlib.Path, name: str, data: bytes, words: str
+) -> None:
+    """Each mistake in one line that says where."""
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=words):
+        read_conversations(path)
+
+
+def test_a_missing_prompt_file_is_refused(tmp_path: pathlib.Path) -> None:
+    """Before anything is sent."""
+    with pytest.raises(UsageError, match="can't read"):
+        read_conversations(tmp_path / "none.txt")
