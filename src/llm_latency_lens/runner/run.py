@@ -93,6 +93,11 @@ class Run:
         """How many requests are under way, as far as the workers have told."""
         return sum(seat.progress.in_flight for seat in self._seats.values())
 
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return [seat.process.pid for seat in self._seats.values()]
+
     async def execute(self) -> Books:
         """Run every phase and return the books.
 
