@@ -129,6 +129,7 @@ class Profiler:
             request_for(asked, "measure", 0), self.target
         )
         transport = LiveTransport(self.target.tls, self.target.proxy)
+        transport.prepare(self.target.base_url)
         intended = self._clock.now()
         try:
             recording = await transport.exchange(request, self.limits)

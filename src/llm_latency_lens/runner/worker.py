@@ -154,6 +154,7 @@ class Worker:
     def _on_order(self, order: Order) -> None:
         target = order.target
         self._transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse)
+        self._transport.prepare(target.base_url)
         self._engine = Engine(order, self._transport, self._clock, self._outbox.attempt)
         gc.collect()
         gc.freeze()

@@ -121,7 +121,13 @@ class Dialer:
             words = f"no connection to {url.authority} within {limits.connect_timeout / 1e9:g} s"
             raise DialError(EndKind.CONNECT_TIMEOUT, words) from None
 
+    def prepare(self, url: Url) -> None:
+        """Load trust now, some 20 ms, so that no handshake's time contains it. Raises UsageError."""
+        if "https" in {url.scheme, self._proxy.scheme if self._proxy else ""}:
+            self._tls_context()
+
     async def _dial(self, url: Url, tape: Tape) -> Connection:
+        self.prepare(url)
         first = self._proxy or url
         addresses = await self._resolve(first, tape)
         tape.mark("tcp_begin")

@@ -68,6 +68,14 @@ class LiveTransport:
             if task is not None:
                 self._active.discard(task)
 
+    def prepare(self, url: Url) -> None:
+        """Do beforehand what the first connection to `url` would have to: load trust for TLS.
+
+        Raises:
+            UsageError: a certificate file can't be read.
+        """
+        self._dialer.prepare(url)
+
     @property
     def idle_connections(self) -> int:
         """How many kept connections are alive."""
