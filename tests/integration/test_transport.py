@@ -105,7 +105,8 @@ def test_w11_w17_framings_and_their_ends(run_async: RunAsync, framing: str, endi
         async def work() -> list[Recording]:
             task = asyncio.create_task(exchange(server.port))
             if ending == "reset":
-                await asyncio.to_thread(lambda: [gate.wait(0.05), gate.set()])
+                await asyncio.to_thread(gate.wait, 0.05)
+                gate.set()
             return await task
 
         recording = run_async(work())[0]
@@ -420,18 +421,16 @@ def test_no_file_descriptor_is_this_machines_fault(run_async: RunAsync) -> None:
 
         async def work() -> Recording:
             transport = LiveTransport()
-            held = []
+            held = contextlib.ExitStack()
             resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
             try:
-                while True:
-                    held.append(socket.socket())
-            except OSError:
-                recording = await transport.exchange(http(server.port), limits())
+                with contextlib.suppress(OSError):
+                    while True:
+                        held.enter_context(socket.socket())
+                return await transport.exchange(http(server.port), limits())
             finally:
-                for sock in held:
-                    sock.close()
+                held.close()
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            return recording
 
         assert run_async(work()).ending.kind is EndKind.CLIENT_ERROR
 

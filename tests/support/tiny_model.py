@@ -59,7 +59,7 @@ def _vocabulary() -> tuple[list[bytes], list[int], list[float], int]:
         ("".join(parts) for parts in itertools.product(syllables, repeat=n)) for n in (1, 2, 3)
     )
     tokens = [token.encode() for token in CONTROL_TOKENS]
-    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
+    kinds: list[int] = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
     scores = [0.0] * len(tokens)
     for value in range(256):
         tokens.append(f"<0x{value:02X}>".encode())

@@ -154,7 +154,8 @@ def test_percentiles_the_sample_can_not_support_are_null() -> None:
     assert found.p90 == pytest.approx(0.1351)
     assert (found.p95, found.p99, found.p99_9) == (None, None, None)
     assert found.needs == {"p95": 72, "p99": 368, "p99_9": 3688}
-    assert found.interval["p50"][0] < found.p50 < found.interval["p50"][1]
+    low, high = found.interval["p50"]
+    assert low < 0.1195 < high
 
 
 def test_w28_coarse_events_have_no_inter_token_latency() -> None:
@@ -172,12 +173,9 @@ def test_itl_spreads_a_gap_over_the_tokens_of_its_read() -> None:
     """A read of four tokens after 20 ms: four gaps of 5 ms; the gap of the read stays 20 ms."""
     one = record(arrivals=(100 * MS, 120 * MS), arrival_events=(1, 4))
     found = summarised(one, one, one).distributions()
-    assert (found["itl"].n, found["itl"].p50, found["itl"].max) == (
-        12,
-        pytest.approx(0.005),
-        pytest.approx(0.005),
-    )
-    assert (found["icl"].n, found["icl"].max) == (3, pytest.approx(0.020))
+    assert (found["itl"].n, found["icl"].n) == (12, 3)
+    assert [found["itl"].p50, found["itl"].max] == pytest.approx([0.005, 0.005])
+    assert found["icl"].max == pytest.approx(0.020)
 
 
 def test_throughput_counts_tokens_where_they_arrived() -> None:
@@ -187,7 +185,7 @@ def test_throughput_counts_tokens_where_they_arrived() -> None:
     assert found.window is not None
     assert found.output_tokens == pytest.approx(1000.0, rel=0.03)
     assert found.wall_output_tokens is not None
-    assert found.wall_output_tokens < 0.95 * found.output_tokens
+    assert found.wall_output_tokens < 950
     assert found.max_in_flight == 11
 
 
@@ -329,7 +327,8 @@ def closed_and_open_loop(
         )
 
     open_loop = [one(n, n * 0.01, n * 0.01) for n in range(int(length / 0.01))]
-    closed, at = [], 0.0
+    closed: list[Record] = []
+    at = 0.0
     while at < length:
         closed.append(one(len(closed), at, at))
         at = ends(at)

@@ -1,0 +1,1 @@
+"""Our speed and our error, measured beside a bare reader in one run. `make bench` prints the tables."""
