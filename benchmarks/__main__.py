@@ -100,18 +100,11 @@ def startup() -> list[Row]:
     bare = _seconds("-c", "pass")
     rows = [("--help beyond `python -c pass`", f"{(helped - bare) * 1000:.0f} ms", "<= 150 ms")]
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "-q",
-            "--no-deps",
-            "-d",
-            folder,
-            "-r",
-            "requirements/base.lock",
-        ]
+        base = getattr(
+            sys, "_base_executable", sys.executable
+        )  # the environment itself may lack pip
+        download = (base, "-m", "pip", "download", "-q", "--no-deps", "-d", folder)
+        command = [*download, "-r", "requirements/base.lock"]
         found = subprocess.run(command, capture_output=True, check=False)
         size = sum(path.stat().st_size for path in pathlib.Path(folder).iterdir())
     shown = (

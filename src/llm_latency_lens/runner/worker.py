@@ -8,17 +8,17 @@ import asyncio
 import contextlib
 import gc
 import os
+import pathlib
+import re
 import socket
 import sys
 import traceback
 from collections.abc import Callable
 
 from llm_latency_lens.clock import SystemClock
-from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.runner.engine import Engine
 from llm_latency_lens.runner.messages import (
     Abort,
-    Batch,
     Begin,
     Failed,
     Finish,
@@ -29,75 +29,14 @@ from llm_latency_lens.runner.messages import (
     Ready,
     Resources,
     Stop,
-    ToParent,
     decode_to_worker,
-    frame,
 )
+from llm_latency_lens.runner.outbox import Outbox
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.stamps import kernel_stamps_offered
 from llm_latency_lens.units import MonoNs
 
-_BATCH = 16
-_FLUSH_S = 0.05
 _PROGRESS_S = 0.1
-
-
-class Outbox:
-    """Messages on their way to the parent; never waits, so it never holds the measuring loop up."""
-
-    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-        self._sock = sock
-        self._loop = loop
-        self._attempts: list[Attempt] = []
-        self._waiting: list[bytes] = []
-        self._flush_handle: asyncio.TimerHandle | None = None
-
-    def attempt(self, attempt: Attempt) -> None:
-        """Ship `attempt` with the next batch."""
-        self._attempts.append(attempt)
-        if len(self._attempts) >= _BATCH:
-            self.flush()
-        elif self._flush_handle is None:
-            self._flush_handle = self._loop.call_later(_FLUSH_S, self.flush)
-
-    def flush(self) -> None:
-        """Ship what has been collected."""
-        if self._flush_handle is not None:
-            self._flush_handle.cancel()
-            self._flush_handle = None
-        if self._attempts:
-            batch, self._attempts = Batch(self._attempts), []
-            self.send(batch)
-
-    def send(self, message: ToParent) -> None:
-        """Ship one message now, or as soon as the parent takes it."""
-        data = frame(message)
-        if self._waiting:
-            self._waiting.append(data)
-            return
-        rest = self._push(data)
-        if rest:
-            self._waiting.append(rest)
-            self._loop.add_writer(self._sock, self._on_writable)
-
-    def _on_writable(self) -> None:
-        while self._waiting:
-            rest = self._push(self._waiting[0])
-            if rest:
-                self._waiting[0] = rest
-                return
-            self._waiting.pop(0)
-        self._loop.remove_writer(self._sock)
-
-    def _push(self, data: bytes) -> bytes:
-        """Send as much as goes; returns what is left."""
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[self._sock.send(view) :]
-        except BlockingIOError:
-            return bytes(view)
-        return b""
 
 
 class Worker:
@@ -135,6 +74,7 @@ class Worker:
             if self._transport is not None:
                 self._transport.close()
             self._clock.close()
+            self._outbox.close()
 
     def _on_readable(self) -> None:
         try:
@@ -215,8 +155,17 @@ def _resources() -> Resources:
     import resource  # noqa: PLC0415 - not on Windows
 
     used = resource.getrusage(resource.RUSAGE_SELF)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Resources(used.ru_utime, used.ru_stime, used.ru_maxrss * unit)
+    return Resources(used.ru_utime, used.ru_stime, _peak_memory() or used.ru_maxrss)
+
+
+def _peak_memory() -> int | None:
+    """This process's own peak (Linux): `getrusage` would give the parent's where that was larger."""
+    try:
+        status = pathlib.Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return None
+    found = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return int(found[1]) * 1024 if found else None
 
 
 async def _serve(sock: socket.socket) -> None:
