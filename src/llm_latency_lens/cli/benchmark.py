@@ -29,6 +29,7 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
 
     TARGET is provider:model, such as openai:gpt-4o-mini, or a name from the configuration.
 
+    \b
     Open loop:    --rate 20/s --duration 30s
     Closed loop:  --concurrency 8 --requests 200
     """
