@@ -7,6 +7,7 @@ import click
 
 from llm_latency_lens.cli.options import JSON, option, options
 from llm_latency_lens.cli.types import DURATION
+from llm_latency_lens.errors import UsageError
 
 _SERVER = (
     option("--host", default="127.0.0.1", help="Address to listen on."),
@@ -29,7 +30,8 @@ _SERVER = (
 def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
     """Serve OpenAI's chat API on loopback, sending every token at its scheduled instant.
 
-    The ledger has the truth that a measurement can be checked against.
+    The ledger has the truth that a measurement can be checked against. Input tokens are counted as words.
+    With --json one line on stdout says where it listens.
     """
     from llm_latency_lens.simulator.batching import parse_batching  # noqa: PLC0415
     from llm_latency_lens.simulator.host import serve  # noqa: PLC0415
@@ -37,6 +39,7 @@ def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
     from llm_latency_lens.simulator.server import Simulator  # noqa: PLC0415
     from llm_latency_lens.simulator.spec import SimulatorSpec, parse_tokens  # noqa: PLC0415
 
+    _refuse_contradictions(click.get_current_context())
     fewest, most = parse_tokens(given["tokens"])
     spec = SimulatorSpec(
         ttft=parse_latency(given["ttft"]),
@@ -52,8 +55,33 @@ def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
         sys.stderr.write(
             f"serving {spec.model!r} at {base}; try:\n"
             f'  llm-latency-lens profile openai:{spec.model} --base-url {base} --prompt "Hello"\n'
+            f"  llm-latency-lens benchmark openai:{spec.model} --base-url {base} --prompt Hello --rate 20/s --duration 10s\n"
+            f"  curl -N {base}/chat/completions -d "
+            f"""'{{"model": "{spec.model}", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'\n"""
             "Ctrl-C ends it.\n"
         )
 
     serve(spec, on_ready=None if given["as_json"] else say)
     return 0
+
+
+_NEEDS = {"cold_penalty": "cold_after"}
+_EXCLUDES = {"ttft": "batching", "itl": "batching"}
+
+
+def _refuse_contradictions(ctx: click.Context) -> None:
+    """An option that would be ignored is a mistake to hear about before the measurement, not after."""
+    typed = {
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+    for one, other in _EXCLUDES.items():
+        if one in typed and ctx.params[other]:
+            raise UsageError(
+                f"--{one} and --{other} contradict each other: the engine decides; leave one out"
+            )
+    for one, other in _NEEDS.items():
+        if one in typed and ctx.params[other] is None:
+            flags = one.replace("_", "-"), other.replace("_", "-")
+            raise UsageError(f"--{flags[0]} says nothing without --{flags[1]}; add it, such as 5s")

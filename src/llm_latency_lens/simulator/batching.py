@@ -7,7 +7,7 @@ grows and TTFT with it. No clock: the caller asks what happens until an instant.
 """
 
 import re
-from collections import deque
+from collections import OrderedDict
 
 from msgspec import Struct
 
@@ -75,7 +75,7 @@ class BatchingEngine:
 
     def __init__(self, model: Batching) -> None:
         self.model = model
-        self._waiting: deque[Sequence] = deque()
+        self._waiting: OrderedDict[int, Sequence] = OrderedDict()
         self._active: dict[int, Sequence] = {}
         self._now = 0
         self._step_ends: int | None = None
@@ -92,7 +92,7 @@ class BatchingEngine:
 
     def arrive(self, sequence: Sequence, at: int) -> None:
         """A request arrives at `at` (ns, not before anything already run)."""
-        self._waiting.append(sequence)
+        self._waiting[sequence.key] = sequence
         if self._step_ends is None:
             self._now = max(self._now, at)
             self._begin_step()
@@ -100,7 +100,12 @@ class BatchingEngine:
     def leave(self, key: int) -> None:
         """Its client is gone: the request gives its slot, or its place in the queue, back."""
         self._active.pop(key, None)
-        self._waiting = deque(s for s in self._waiting if s.key != key)
+        self._waiting.pop(key, None)
+
+    def load(self, at: int, duration: int) -> None:
+        """An idle engine loads its model from `at` on (ns) for `duration`; who arrives meanwhile waits."""
+        if self._step_ends is None:
+            self._step_ends = max(self._now, at) + duration
 
     def run_until(self, instant: int) -> list[Emission]:
         """All tokens emitted up to and including `instant`."""
@@ -119,7 +124,7 @@ class BatchingEngine:
     def _begin_step(self) -> None:
         prefill = 0
         while self._waiting and len(self._active) < self.model.slots:
-            sequence = self._waiting.popleft()
+            _, sequence = self._waiting.popitem(last=False)
             self._active[sequence.key] = sequence
             prefill += round(sequence.prompt_tokens / self.model.prefill_rate * NS_PER_S)
         if not self._active:

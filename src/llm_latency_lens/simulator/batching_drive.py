@@ -4,7 +4,7 @@ import asyncio
 
 from llm_latency_lens.clock import Alarm
 from llm_latency_lens.simulator.batching import Batching, BatchingEngine, Sequence
-from llm_latency_lens.simulator.pacer import Pacer
+from llm_latency_lens.simulator.pacer import Pacer, Wake
 from llm_latency_lens.simulator.stamp import now
 from llm_latency_lens.simulator.stream import Stream
 
@@ -16,15 +16,24 @@ class BatchingDrive:
         self._engine = BatchingEngine(model)
         self._pacer = pacer
         self._alarm = Alarm(asyncio.get_running_loop())
+        self._wake = Wake(self._alarm, self._on_alarm)
         self._streams: dict[int, Stream] = {}
-        self._armed: int | None = None
 
-    def arrive(self, stream: Stream, sequence: Sequence) -> None:
-        """A request for the engine; its stream gets its tokens' instants as they come out."""
-        self._streams[sequence.key] = stream
+    @property
+    def next_instant(self) -> int | None:
+        """When the step under way ends; None where the engine is idle."""
+        return self._engine.next_instant
+
+    def arrive(self, stream: Stream, loading: int) -> None:
+        """A request for the engine, cold for `loading` ns; its stream gets its instants as they come out."""
+        entry = stream.entry
+        self._streams[entry.id] = stream
         self._advance()
-        self._engine.arrive(sequence, stream.entry.received)
-        self._arm()
+        if loading:
+            self._engine.load(entry.received, loading)
+        sequence = Sequence(entry.id, entry.prompt_tokens, entry.output_tokens)
+        self._engine.arrive(sequence, entry.received)
+        self._wake.at(self._engine.next_instant)
 
     def leave(self, key: int) -> None:
         """The answer has ended, or its client is gone."""
@@ -36,19 +45,12 @@ class BatchingDrive:
         self._alarm.close()
 
     def _on_alarm(self) -> None:
-        self._armed = None
         self._advance()
-        self._arm()
+        self._wake.at(self._engine.next_instant)
 
     def _advance(self) -> None:
         for emission in self._engine.run_until(now()):
             stream = self._streams.get(emission.key)
-            if stream is not None:
-                stream.token_due.append(emission.at)
+            if stream is not None and (stream.streamed or emission.last):
+                stream.expect(emission.at)
                 self._pacer.add(stream)
-
-    def _arm(self) -> None:
-        instant = self._engine.next_instant
-        if instant is not None and instant != self._armed:
-            self._armed = instant
-            self._alarm.at(instant, self._on_alarm)

@@ -29,6 +29,7 @@ def serve(
     """
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
+    _allow_many_connections()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(spec, on_ready or _print_ready, until_stdin_ends=until_stdin_ends))
 
@@ -62,6 +63,17 @@ async def _serve(
         f"simulator: {simulator.requests} requests, {simulator.tokens} tokens;"
         f" lag p50 {lag.p50 / 1e6:.3f} ms, p99 {lag.p99 / 1e6:.3f} ms, max {lag.max / 1e6:.3f} ms\n"
     )
+
+
+def _allow_many_connections() -> None:
+    try:
+        import resource  # noqa: PLC0415 - POSIX only
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Where the hard limit is no number the system may still refuse it as the soft one.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _on_stdin(end: Callable[[], None]) -> None:

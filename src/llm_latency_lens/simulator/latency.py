@@ -7,7 +7,7 @@ Written as `200ms` (constant), `uniform:150ms..250ms`, `lognormal:200ms,0.3` (me
 import hashlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -35,6 +35,15 @@ def generator(seed: int, purpose: str, request: int) -> random.Random:
     return random.Random(int.from_bytes(digest[:8], "big"))
 
 
+def token_instants(first: int, itl: Latency, rng: random.Random, tokens: int) -> Iterator[int]:
+    """The instant (ns) of each of `tokens` tokens, the first at `first`; drawn only as they are asked for."""
+    due = first
+    for left in range(tokens, 0, -1):
+        yield due
+        if left > 1:
+            due += itl.draw(rng)
+
+
 def parse_latency(text: str) -> Latency:
     """Parse a latency model.
 
@@ -57,12 +66,14 @@ def _parse_uniform(text: str) -> Latency:
     return Latency("uniform", low, high)
 
 
-def _parse_with_number(kind: str) -> Callable[[str], Latency]:
+def _parse_with_number(kind: str, largest: float) -> Callable[[str], Latency]:
     def parse(text: str) -> Latency:
         duration, number = text.split(",")
         shape = float(number)
-        if not shape > 0 or not math.isfinite(shape):
-            raise UsageError(f"{kind}:{text}: the second parameter must be above 0")
+        if not 0 < shape <= largest:
+            raise UsageError(
+                f"{kind}:{text}: the second parameter must be above 0 and at most {largest:g}"
+            )
         return Latency(kind, parse_duration(duration), shape)
 
     return parse
@@ -71,8 +82,8 @@ def _parse_with_number(kind: str) -> Callable[[str], Latency]:
 _PARSE: dict[str, Callable[[str], Latency]] = {
     "constant": lambda text: Latency("constant", parse_duration(text)),
     "uniform": _parse_uniform,
-    "lognormal": _parse_with_number("lognormal"),
-    "gamma": _parse_with_number("gamma"),
+    "lognormal": _parse_with_number("lognormal", 5),
+    "gamma": _parse_with_number("gamma", 1e6),
 }
 _DRAW: dict[str, Callable[[Latency, random.Random], float]] = {
     "constant": lambda model, _: model.first,

@@ -4,8 +4,12 @@ All instants are ns of the machine's monotonic clock, which on Linux all process
 in memory and written while nothing is due, so that the ledger does not disturb what it records.
 """
 
+import math
 import pathlib
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Iterable
+from itertools import accumulate
 from typing import BinaryIO
 
 import msgspec
@@ -14,21 +18,28 @@ from msgspec import Struct
 from llm_latency_lens.errors import StoreError
 from llm_latency_lens.simulator.spec import SimulatorSpec
 
+LEDGER_SCHEMA = "llm-latency-lens/ledger/1"
+
 
 class LedgerHeader(Struct, frozen=True, tag="header"):
-    """The first line: what was simulated, by which process, from when on."""
+    """The first line: what was simulated, by which process, from when on (ns of `clock`)."""
 
     spec: SimulatorSpec
     pid: int
     started: int
+    clock: str = "monotonic"
+    schema: str = LEDGER_SCHEMA
 
 
 class Entry(Struct, tag="request", kw_only=True):
     """One request and its answer.
 
-    `received` is when its last byte arrived (by `received_by`: kernel or user), `read` when the
-    simulator took it. For each write: when it was due, when it was made (just before `send`), its size,
-    what it carried (head, role, token, finish, usage, done, or document for an unstreamed answer).
+    `received` is when the request's last byte arrived (by `received_by`: kernel or user), `read` when the
+    simulator took it. The four lists have an item for each write: when it was due, when it was made (just
+    before `send`), its size in bytes, what it carried. Kinds: role (response head and role chunk), token,
+    finish (finish reason, usage where asked for, end marker), or document for an unstreamed answer.
+    `queued` has the writes that found the socket full, by index, and when their last byte left (0: never).
+    `ended` is open, complete, client_closed, server_stopped or pipelined.
     """
 
     id: int
@@ -43,8 +54,10 @@ class Entry(Struct, tag="request", kw_only=True):
     sent: list[int] = []
     sizes: list[int] = []
     kinds: list[str] = []
-    queued: int = 0
+    queued: dict[int, int] = {}
     ended: str = "open"
+    lag_mean: float = 0.0
+    lag_max: int = 0
 
     @property
     def response_id(self) -> str:
@@ -52,11 +65,12 @@ class Entry(Struct, tag="request", kw_only=True):
         return f"chatcmpl-sim-{self.id}"
 
     def tokens_sent(self) -> list[int]:
-        """The instant of each token's write."""
-        return [at for at, kind in zip(self.sent, self.kinds, strict=True) if kind == "token"]
+        """The instant at which each token left: its write's, or when its last byte left where it queued."""
+        writes = enumerate(zip(self.sent, self.kinds, strict=True))
+        return [self.queued.get(i) or at for i, (at, kind) in writes if kind == "token"]
 
     def lags(self) -> list[int]:
-        """How late each write was, in ns."""
+        """How late each write was made, in ns; a full socket is the reader's lateness and not in it."""
         return [at - due for at, due in zip(self.sent, self.due, strict=True)]
 
 
@@ -86,11 +100,32 @@ class Ledger(Struct):
 
 def summarise_lag(lags: Iterable[int]) -> Lag:
     """Quantiles (nearest rank) of lags in ns."""
-    ordered = sorted(lags)
-    if not ordered:
+    return _summarise(sorted((lag, 1) for lag in lags))
+
+
+class LagCount:
+    """Lags counted by the microsecond: a bounded memory of all writes ever made."""
+
+    def __init__(self) -> None:
+        self._writes: Counter[int] = Counter()
+
+    def add(self, lags: Iterable[int]) -> None:
+        """Count `lags` (ns)."""
+        self._writes.update(lag // 1000 for lag in lags)
+
+    def summary(self) -> Lag:
+        """The quantiles, rounded down to the microsecond."""
+        return _summarise(sorted((lag * 1000, count) for lag, count in self._writes.items()))
+
+
+def _summarise(counted: list[tuple[int, int]]) -> Lag:
+    """Nearest-rank quantiles of ascending (lag, how often)."""
+    writes = sum(count for _, count in counted)
+    if not writes:
         return Lag(0, 0, 0, 0)
-    last = len(ordered) - 1
-    return Lag(len(ordered), ordered[last // 2], ordered[round(last * 0.99)], ordered[-1])
+    ends = list(accumulate(count for _, count in counted))
+    p50, p99 = (counted[bisect_left(ends, math.ceil(writes * q))][0] for q in (0.5, 0.99))
+    return Lag(writes, p50, p99, counted[-1][0])
 
 
 class LedgerWriter:
@@ -98,10 +133,15 @@ class LedgerWriter:
 
     def __init__(self, path: str | None, header: LedgerHeader) -> None:
         self._file = _create(path) if path is not None else None
-        self._ended: list[Entry] = []
+        self._ended: deque[Entry] = deque()
         if self._file is not None:
             self._file.write(msgspec.json.encode(header) + b"\n")
             self._file.flush()
+
+    @property
+    def waiting(self) -> int:
+        """How many entries are not yet written."""
+        return len(self._ended)
 
     def add(self, entry: Entry) -> None:
         """Keep an ended entry for the next flush."""
@@ -109,11 +149,12 @@ class LedgerWriter:
             self._ended.append(entry)
 
     def flush(self, most: int | None = None) -> None:
-        """Write what has ended, at most `most` entries of it."""
+        """Write what has ended, the oldest first, at most `most` entries of it."""
         if self._file is None or not self._ended:
             return
-        now, self._ended = self._ended[:most], self._ended[most:] if most else []
-        self._file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in now))
+        count = min(len(self._ended), len(self._ended) if most is None else most)
+        entries = (self._ended.popleft() for _ in range(count))
+        self._file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
         self._file.flush()
 
     def close(self) -> None:
@@ -132,18 +173,18 @@ def _create(path: str) -> BinaryIO:
 
 
 def read_ledger(path: str | pathlib.Path) -> Ledger:
-    """Read a ledger file.
+    """Read a ledger file; a last line that was never finished (its server was killed) is left out.
 
     Raises:
         StoreError: no such file, or not a ledger.
     """
     try:
-        lines = list(_lines(pathlib.Path(path)))
+        *lines, _ = pathlib.Path(path).read_bytes().split(b"\n")
         header = msgspec.json.decode(lines[0], type=LedgerHeader)
         return Ledger(header, [msgspec.json.decode(line, type=Entry) for line in lines[1:]])
-    except (OSError, IndexError, msgspec.DecodeError) as error:
-        raise StoreError(f"can't read ledger {str(path)!r}: {error}") from None
-
-
-def _lines(path: pathlib.Path) -> Iterator[bytes]:
-    return (line for line in path.read_bytes().split(b"\n") if line)
+    except OSError as error:
+        raise StoreError(f"can't read ledger {str(path)!r}: {error.strerror}") from None
+    except (IndexError, msgspec.DecodeError) as error:
+        raise StoreError(
+            f"{str(path)!r} is not a ledger ({error}); give a file that simulate --ledger wrote"
+        ) from None

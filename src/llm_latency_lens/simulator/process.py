@@ -1,6 +1,8 @@
 """The simulator as a child process, for demos, tests and benchmarks."""
 
+import contextlib
 import json
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,7 @@ class SimulatorProcess:
         self.spec = msgspec.structs.replace(spec, ledger=path)
         self.ledger_path = path
         self.address = ""
+        self._complaints = pathlib.Path(self._folder.name) / "stderr.txt"
         self._core = core
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,24 +46,33 @@ class SimulatorProcess:
         """The base URL of its OpenAI API."""
         return f"{self.address}/v1"
 
+    @property
+    def pid(self) -> int:
+        """The process's id while it runs."""
+        if self._process is None:
+            raise MachineError("the simulator is not running; use it in a with block")
+        return self._process.pid
+
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "llm_latency_lens.simulator"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
+        with self._complaints.open("wb") as complaints:
+            process = self._process = subprocess.Popen(
+                [sys.executable, "-m", "llm_latency_lens.simulator"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                start_new_session=True,
+            )
+        if process.stdin is None or process.stdout is None:
             raise MachineError("the simulator's pipes are missing")
-        stdin.write(msgspec.json.encode(Launch(self.spec, self._core)) + b"\n")
-        stdin.flush()
-        line = stdout.readline()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(msgspec.json.encode(Launch(self.spec, self._core)) + b"\n")
+            process.stdin.flush()
+        line = process.stdout.readline()
         if not line:
-            self.__exit__(None, None, None)
-            where = f"{self.spec.host}:{self.spec.port}"
-            raise MachineError(f"the simulator could not start on {where}; is the port taken?")
+            self._end()
+            words = self._last_words()
+            self._folder.cleanup()
+            raise MachineError(f"the simulator could not start: {words}")
         self.address = json.loads(line)["listening"]
         return self
 
@@ -74,20 +86,34 @@ class SimulatorProcess:
         self._folder.cleanup()
 
     def stop(self) -> Ledger:
-        """End the process and read its ledger."""
-        self._end()
+        """End the process and read its ledger.
+
+        Raises:
+            MachineError: it had ended by itself, or would not end.
+            StoreError: its ledger can't be read.
+        """
+        code = self._end()
+        if code:
+            raise MachineError(
+                f"the simulator ended with code {code}: {self._last_words()}; its ledger is not whole"
+            )
         return read_ledger(self.ledger_path)
 
-    def _end(self) -> None:
-        process = self._process
+    def _end(self) -> int:
+        """Close its standard input, at whose end it ends; returns the exit code, 0 where it was stopped before."""
+        process, self._process = self._process, None
         if process is None:
-            return
-        self._process = None
+            return 0
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
         try:
-            process.wait(timeout=10)
+            return process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            return process.wait()
+
+    def _last_words(self) -> str:
+        lines = self._complaints.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"

@@ -26,7 +26,12 @@ class ChatRequest(Struct, frozen=True):
 
 
 class BadRequestError(ValueError):
-    """The body is no chat request; the message goes to the client."""
+    """What was asked can't be served; the message, the status and the header fields go to the client."""
+
+    def __init__(self, message: str, status: int = 400, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.fields = fields
 
 
 _decode = msgspec.json.Decoder(_Body).decode

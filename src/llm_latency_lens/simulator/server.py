@@ -4,14 +4,14 @@ import asyncio
 import itertools
 import os
 import socket
+from collections.abc import Callable
 
-from llm_latency_lens.errors import MachineError
+from llm_latency_lens.errors import MachineError, StoreError
 from llm_latency_lens.simulator.answer import Answer, error_response, json_response
-from llm_latency_lens.simulator.batching import Sequence
 from llm_latency_lens.simulator.batching_drive import BatchingDrive
-from llm_latency_lens.simulator.connection import Connection
-from llm_latency_lens.simulator.latency import generator
-from llm_latency_lens.simulator.ledger import Entry, Lag, LedgerHeader, LedgerWriter, summarise_lag
+from llm_latency_lens.simulator.connection import Arrived, Connection, Handlers
+from llm_latency_lens.simulator.latency import generator, token_instants
+from llm_latency_lens.simulator.ledger import Entry, Lag, LagCount, LedgerHeader, LedgerWriter
 from llm_latency_lens.simulator.pacer import Pacer
 from llm_latency_lens.simulator.request import BadRequestError, ChatRequest, read_chat_request
 from llm_latency_lens.simulator.spec import SimulatorSpec
@@ -19,9 +19,12 @@ from llm_latency_lens.simulator.stamp import WallMap, ask_for_stamps, now
 from llm_latency_lens.simulator.stream import Stream
 
 _FLUSH_S = 0.02
-_FLUSH_ENTRIES = 8
 _QUIET_NS = 2_000_000
-_CHAT = "/v1/chat/completions"
+_FLUSH_QUIET = 64
+_FLUSH_FEWEST, _FLUSH_SHARE = 4, 50
+"""Under load a flush writes four entries, or a fiftieth of what waits: about 0.1 ms, and no growth without end."""
+_ACCEPT_AGAIN_S = 0.05
+_CHAT, _MODELS = "/v1/chat/completions", "/v1/models"
 
 
 class Simulator:
@@ -38,23 +41,31 @@ class Simulator:
         self._connections: set[Connection] = set()
         self._connection_numbers = itertools.count(1)
         self._streams: dict[int, Stream] = {}  # by the connection's number
-        self._lags: list[int] = []
+        self._lags = LagCount()
         self._idle_since: int | None = None
         self._flush: asyncio.TimerHandle | None = None
+        self._accept_again: asyncio.TimerHandle | None = None
+        self._handlers = Handlers(self._on_request, self._on_close)
+        self._routes = {(_CHAT, "POST"): self._on_chat, (_MODELS, "GET"): self._on_models}
         self._engine = BatchingDrive(spec.batching, self._pacer) if spec.batching else None
-        self._listener = self._listen()
+        self._listener = _listen(spec.host, spec.port)
         header = LedgerHeader(spec, os.getpid(), now())
-        self._ledger = LedgerWriter(spec.ledger, header)
+        try:
+            self._ledger = LedgerWriter(spec.ledger, header)
+        except StoreError:
+            self._listener.close()
+            raise
 
     @property
     def address(self) -> str:
         """The base URL, without a path."""
-        return f"http://{self.spec.host}:{self._listener.getsockname()[1]}"
+        host = f"[{self.spec.host}]" if ":" in self.spec.host else self.spec.host
+        return f"http://{host}:{self._listener.getsockname()[1]}"
 
     @property
     def lag(self) -> Lag:
         """How late writes were, so far."""
-        return summarise_lag(self._lags)
+        return self._lags.summary()
 
     def start(self) -> None:
         """Accept connections."""
@@ -66,30 +77,14 @@ class Simulator:
         self._loop.remove_reader(self._listener)
         self._listener.close()
         for connection in list(self._connections):
-            connection.close()
+            connection.close("server_stopped")
         self._pacer.close()
         if self._engine is not None:
             self._engine.close()
-        if self._flush is not None:
-            self._flush.cancel()
+        for timer in (self._flush, self._accept_again):
+            if timer is not None:
+                timer.cancel()
         self._ledger.close()
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.spec.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        ask_for_stamps(listener)
-        try:
-            listener.bind((self.spec.host, self.spec.port))
-        except OSError as error:
-            listener.close()
-            where = f"{self.spec.host}:{self.spec.port}"
-            raise MachineError(
-                f"can't listen on {where}: {error.strerror}; choose another --port"
-            ) from None
-        listener.listen(4096)
-        listener.setblocking(False)
-        return listener
 
     def _on_accept(self) -> None:
         while True:
@@ -98,60 +93,85 @@ class Simulator:
             except BlockingIOError:
                 return
             except OSError:
+                # No file descriptor is free: the listener stays readable, so look away for a moment.
+                self._loop.remove_reader(self._listener)
+                self._accept_again = self._loop.call_later(_ACCEPT_AGAIN_S, self._accept)
                 return
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             number = next(self._connection_numbers)
-            self._connections.add(
-                Connection(sock, number, self._wall, self._on_request, self._on_close)
-            )
+            self._connections.add(Connection(sock, number, self._wall, self._handlers))
 
-    def _on_close(self, connection: Connection) -> None:
+    def _accept(self) -> None:
+        self._loop.add_reader(self._listener, self._on_accept)
+
+    def _on_close(self, connection: Connection, how: str) -> None:
         self._connections.discard(connection)
         stream = self._streams.get(connection.number)
         if stream is not None:
-            stream.entry.ended = "client_closed"
-            self._end(stream)
+            stream.abandon(how)
 
-    def _on_request(self, connection: Connection) -> None:
-        path = connection.path.partition("?")[0]
-        if path == _CHAT and connection.method == "POST":
-            try:
-                self._answer(connection, read_chat_request(bytes(connection.body)))
-            except BadRequestError as error:
-                connection.write(error_response(400, str(error)))
-        elif path == "/v1/models" and connection.method == "GET":
-            models = [{"id": self.spec.model, "object": "model", "owned_by": "simulator"}]
-            connection.write(json_response(200, {"object": "list", "data": models}))
-        elif path in {_CHAT, "/v1/models"}:
-            connection.write(error_response(405, f"{connection.method} is not for {path}"))
-        else:
-            connection.write(error_response(404, f"no such path: {path}; chat is at {_CHAT}"))
+    def _on_request(self, connection: Connection, arrived: Arrived) -> None:
+        try:
+            self._route(arrived)(connection, arrived)
+        except BadRequestError as error:
+            refusal = error_response(
+                error.status, str(error), keep_alive=arrived.keep_alive, fields=error.fields
+            )
+            # The answer to HEAD is a head; a body would be taken for the next answer.
+            end = refusal.index(b"\r\n\r\n") + 4 if arrived.method == "HEAD" else None
+            connection.write(refusal[:end])
+            connection.answered()
 
-    def _answer(self, connection: Connection, request: ChatRequest) -> None:
+    def _route(self, arrived: Arrived) -> Callable[[Connection, Arrived], None]:
+        path, method = arrived.path.partition("?")[0], arrived.method
+        if arrived.too_large:
+            raise BadRequestError("the body is above 16 MiB", 413)
+        if (path, method) in self._routes:
+            return self._routes[path, method]
+        allowed = ", ".join(verb for known, verb in self._routes if known == path)
+        if allowed:
+            fields = (f"Allow: {allowed}",)
+            raise BadRequestError(f"{method} is not for {path}; use {allowed}", 405, fields)
+        raise BadRequestError(f"no such path: {path}; chat is at {_CHAT}", 404)
+
+    def _on_models(self, connection: Connection, arrived: Arrived) -> None:
+        models = [{"id": self.spec.model, "object": "model", "owned_by": "simulator"}]
+        document = {"object": "list", "data": models}
+        connection.write(json_response(200, document, keep_alive=arrived.keep_alive))
+        connection.answered()
+
+    def _on_chat(self, connection: Connection, arrived: Arrived) -> None:
+        request = read_chat_request(arrived.body)
         number = next(self._numbers)
         output = self._output_tokens(number, request)
         entry = Entry(
             id=number,
             connection=connection.number,
-            received=connection.received,
-            received_by=connection.received_by,
-            read=connection.read,
+            received=arrived.received,
+            received_by=arrived.received_by,
+            read=arrived.read,
             prompt_tokens=request.prompt_tokens,
             output_tokens=output,
-            cold=self._is_cold(connection.received),
+            cold=self._is_cold(arrived.received),
         )
         self.requests += 1
         self._idle_since = None
-        answer = Answer(number, request, output)
-        stream = Stream(answer, entry, connection, self._end)
+        answer = Answer(entry.response_id, request, output, keep_alive=arrived.keep_alive)
+
+        def ended(stream: Stream) -> None:
+            self._end(stream)
+            connection.answered()
+
+        stream = Stream(answer, entry, connection, ended)
         self._streams[connection.number] = stream
-        if self.spec.role_early:
+        if self.spec.role_early and request.stream:
             stream.open_early(entry.received)
+        loading = self.spec.cold_penalty if entry.cold else 0
         if self._engine is not None:
-            self._engine.arrive(stream, Sequence(number, request.prompt_tokens, output))
+            self._engine.arrive(stream, loading)
         else:
-            stream.token_due = self._schedule(entry)
+            self._follow(stream, loading)
         self._pacer.add(stream)
 
     def _output_tokens(self, number: int, request: ChatRequest) -> int:
@@ -161,16 +181,16 @@ class Simulator:
             output = generator(spec.seed, "tokens", number).randint(spec.tokens, spec.tokens_max)
         return max(min(output, request.limit or output), 1)
 
-    def _schedule(self, entry: Entry) -> list[int]:
-        """The instant of every token, counted from the request's arrival."""
-        spec = self.spec
+    def _follow(self, stream: Stream, loading: int) -> None:
+        """Give the stream its tokens' instants, counted from the request's arrival."""
+        spec, entry = self.spec, stream.entry
         rng = generator(spec.seed, "latency", entry.id)
-        due = entry.received + spec.ttft.draw(rng) + (spec.cold_penalty if entry.cold else 0)
-        instants = [due]
-        for _ in range(entry.output_tokens - 1):
-            due += spec.itl.draw(rng)
-            instants.append(due)
-        return instants
+        first = entry.received + spec.ttft.draw(rng) + loading
+        instants = token_instants(first, spec.itl, rng, entry.output_tokens)
+        if stream.streamed:
+            stream.follow(instants)
+        else:
+            stream.expect(max(instants))
 
     def _is_cold(self, arrival: int) -> bool:
         after, since = self.spec.cold_after, self._idle_since
@@ -182,7 +202,10 @@ class Simulator:
         entry = stream.entry
         self._streams.pop(entry.connection, None)
         self.tokens += entry.kinds.count("token")
-        self._lags += entry.lags()
+        lags = entry.lags()
+        if lags:
+            entry.lag_mean, entry.lag_max = sum(lags) / len(lags), max(lags)
+        self._lags.add(lags)
         self._ledger.add(entry)
         if self._engine is not None:
             self._engine.leave(entry.id)
@@ -193,9 +216,27 @@ class Simulator:
         self._flush = self._loop.call_later(_FLUSH_S, self._on_flush)
 
     def _on_flush(self) -> None:
-        due = self._pacer.next_due
-        if due is None:
-            self._ledger.flush()
-        elif due - now() > _QUIET_NS:
-            self._ledger.flush(_FLUSH_ENTRIES)
+        engine = self._engine.next_instant if self._engine is not None else None
+        busy = [due for due in (self._pacer.next_due, engine) if due is not None]
+        if busy and min(busy) - now() < _QUIET_NS:
+            self._ledger.flush(max(_FLUSH_FEWEST, self._ledger.waiting // _FLUSH_SHARE))
+        else:
+            self._ledger.flush(_FLUSH_QUIET)
         self._flush_soon()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    ask_for_stamps(listener)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise MachineError(
+            f"can't listen on {host}:{port}: {error.strerror}; choose another --host or --port"
+        ) from None
+    listener.listen(4096)
+    listener.setblocking(False)
+    return listener
