@@ -26,10 +26,13 @@ from tests.support.hostile import (
     wait,
 )
 
+from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.model.recording import EndKind, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, Url
 from llm_latency_lens.transport.exchange import LiveTransport
+from llm_latency_lens.transport.pool import PROBATION_NS
 from llm_latency_lens.transport.resolve import Address, Resolver
+from llm_latency_lens.units import MonoNs
 
 MS = 1_000_000
 BODY = b"data: one\n\ndata: two\n\n"
@@ -67,12 +70,18 @@ def limits(**changes: int) -> Limits:
 
 
 async def exchange(port: int, count: int = 1, **changes: int) -> list[Recording]:
-    """Exchanges one after the other over one transport."""
+    """Exchanges over one transport, each well after the probation of the one before."""
     transport = LiveTransport()
+    clock = SystemClock()
+    found = []
     try:
-        return [await transport.exchange(http(port), limits(**changes)) for _ in range(count)]
+        for _ in range(count):
+            found.append(await transport.exchange(http(port), limits(**changes)))
+            await clock.sleep_until(MonoNs(clock.now() + 2 * PROBATION_NS))
     finally:
         transport.close()
+        clock.close()
+    return found
 
 
 def rows(recording: Recording) -> list[tuple[int, int, int]]:
@@ -319,6 +328,38 @@ def test_w39_a_kept_connection_that_dies_on_use_is_stale_and_not_retried(
         second = run_async(exchange(server.port, count=2))[1]
         assert (len(server.requests), server.accepted) == (2, 1)
     assert second.ending.kind is EndKind.STALE_CONNECTION
+
+
+def test_w39_a_server_that_closes_after_each_answer_is_never_caught_out(
+    run_async: RunAsync,
+) -> None:
+    """W39: it promises keep-alive and closes a moment later: no request meets a dying connection."""
+    with hostile(*keep_alive(1), wait(0.0003), fin()) as server:
+
+        async def work() -> list[Recording]:
+            transport = LiveTransport()
+            found = [await transport.exchange(http(server.port), limits()) for _ in range(20)]
+            transport.close()
+            return found
+
+        assert {r.ending.kind for r in run_async(work())} == {EndKind.COMPLETE}
+
+
+def test_w39_a_server_that_keeps_connections_is_trusted_from_then_on(run_async: RunAsync) -> None:
+    """After the first probation, connections are used again at once."""
+    with hostile(*keep_alive(30), silence()) as server:
+
+        async def work() -> list[Recording]:
+            transport, clock = LiveTransport(), SystemClock()
+            await transport.exchange(http(server.port), limits())
+            await clock.sleep_until(MonoNs(clock.now() + 2 * PROBATION_NS))
+            found = [await transport.exchange(http(server.port), limits()) for _ in range(20)]
+            transport.close()
+            clock.close()
+            return found
+
+        assert all(r.connection and r.connection.reused for r in run_async(work()))
+        assert server.accepted == 1
 
 
 def test_w40_extra_bytes_spoil_the_connection(run_async: RunAsync) -> None:

@@ -25,7 +25,7 @@ _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False
 @click.argument("target")
 @options(REQUEST, LOAD, _GOODPUT, TARGET, LIMITS, RUNS_DIR, JSON, QUIET, CONFIG)
 def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
-    """Measure an endpoint under load.
+    r"""Measure an endpoint under load.
 
     TARGET is provider:model, such as openai:gpt-4o-mini, or a name from the configuration.
 

@@ -111,6 +111,20 @@ class Connection:
             self.close()
         return tape.recording(kind, detail, facts)
 
+    def is_open(self) -> bool:
+        """Whether the peer has not closed, to the microsecond: asks the socket, not the event loop."""
+        if not self.alive:
+            return False
+        try:
+            ended = not self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            ended = True
+        if ended or not self._layers:
+            self.close()
+        return self.alive
+
     def close(self) -> None:
         """Close the socket; safe to call twice."""
         if not self.alive:

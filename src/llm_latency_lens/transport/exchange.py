@@ -96,6 +96,8 @@ class LiveTransport:
         if connection is None:
             connection = await self._dialer.dial(url, tape, tape.limits)
         recording = await connection.roundtrip(payload, tape, total_at)
+        if recording.ending.kind is EndKind.STALE_CONNECTION:
+            self._pool.distrust(url)
         if connection.alive:
             self._dialer.keep_session(url, connection)
             if self._reuse:

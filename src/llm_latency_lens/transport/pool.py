@@ -1,41 +1,73 @@
 """Idle connections, kept for the next request: last in, first out, no cap and no waiting.
 
 A pool that makes requests wait would put its own queue into the measurement, so there is none: where
-no idle connection is at hand, a new one is made.
+no idle connection is at hand, a new one is made. And as a request on a dying connection fails without
+being retried, a server must show that it keeps connections: some (llama.cpp's, for one) promise
+keep-alive and close a moment after each answer. Until one connection to a server has outlived a
+probation, no connection to it is used again before that; a stale one makes the next probation longer.
 """
+
+import time
 
 from llm_latency_lens.model.request import Url
 from llm_latency_lens.transport.connection import Connection
+
+PROBATION_NS = 2_000_000
+_LONGEST_PROBATION_NS = 200_000_000
+
+
+class _Shelf:
+    """The idle connections to one server, and whether it has shown that it keeps them."""
+
+    __slots__ = ("idle", "probation", "trusted")
+
+    def __init__(self) -> None:
+        self.idle: list[Connection] = []
+        self.probation = PROBATION_NS
+        self.trusted = False
 
 
 class Pool:
     """Idle connections by scheme, host and port."""
 
     def __init__(self) -> None:
-        self._idle: dict[tuple[str, str, int], list[Connection]] = {}
+        self._shelves: dict[tuple[str, str, int], _Shelf] = {}
 
     def take(self, url: Url) -> Connection | None:
-        """The connection used last, where one is idle and alive."""
-        idle = self._idle.get((url.scheme, url.host, url.port), [])
-        while idle:
-            connection = idle.pop()
-            if connection.alive:
-                return connection
-        return None
+        """The connection used last that can be used again; None where there is none."""
+        shelf = self._shelf(url)
+        shelf.idle = [connection for connection in shelf.idle if connection.is_open()]
+        if not shelf.idle:
+            return None
+        if not shelf.trusted:
+            oldest = min(connection.idle_since for connection in shelf.idle)
+            shelf.trusted = time.monotonic_ns() - oldest >= shelf.probation
+        return shelf.idle.pop() if shelf.trusted else None
 
     def give(self, url: Url, connection: Connection) -> None:
         """Keep `connection` for later, if it can be used again."""
         if connection.alive:
-            self._idle.setdefault((url.scheme, url.host, url.port), []).append(connection)
+            self._shelf(url).idle.append(connection)
+
+    def distrust(self, url: Url) -> None:
+        """A kept connection to the server was dead when it was used."""
+        shelf = self._shelf(url)
+        shelf.trusted = False
+        shelf.probation = min(2 * shelf.probation, _LONGEST_PROBATION_NS)
 
     @property
     def size(self) -> int:
         """How many idle connections are alive."""
-        return sum(connection.alive for idle in self._idle.values() for connection in idle)
+        return sum(
+            connection.alive for shelf in self._shelves.values() for connection in shelf.idle
+        )
 
     def close(self) -> None:
         """Close all idle connections."""
-        for idle in self._idle.values():
-            for connection in idle:
+        for shelf in self._shelves.values():
+            for connection in shelf.idle:
                 connection.close()
-        self._idle.clear()
+        self._shelves.clear()
+
+    def _shelf(self, url: Url) -> _Shelf:
+        return self._shelves.setdefault((url.scheme, url.host, url.port), _Shelf())
