@@ -276,6 +276,14 @@ def test_q10_books_that_do_not_balance_void_the_run() -> None:
     assert verdict_of("ttft", found)[0] == "INVALID"
 
 
+def test_s3_making_a_connection_is_not_our_lateness() -> None:
+    """S3: 200 ms of handshake are in the queue and in the intended origin, not in the slip."""
+    marks = Marks(tcp_begin=(1000 - 200) * MS, tcp_end=1000 * MS, sent=1000 * MS, ended=2000 * MS)
+    summary = summarised(record(0, marks=marks, intended=(1000 - 201) * MS))
+    assert summary.slip.quantile(0.5) == pytest.approx(0.001)
+    assert summary.columns["queue"].quantile(0.5) == pytest.approx(0.201)
+
+
 def test_goodput_counts_what_was_offered() -> None:
     """Failed and unsent requests are bad ones; so is a request without the metric."""
     summary = summarised(

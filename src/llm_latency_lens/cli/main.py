@@ -88,6 +88,9 @@ def _ended_by(error: BaseException) -> int:
         # The reader of our output has gone (`| head`): nothing is left to say, and nobody to hear it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        click.echo(error.ctx.get_help())
+        return ExitCode.OK
     for kind, words, code in _EDGE:
         if isinstance(error, kind):
             return _complain(

@@ -102,7 +102,7 @@ def _slip(e: Evidence) -> Check | None:
         verdict=verdict,
         value=late,
         unit="s",
-        words=f"99 % of requests left within {format_duration(late * NS_PER_S)} of their instant",
+        words=f"99 % of requests were begun within {format_duration(late * NS_PER_S)} of their instant",
         remedy=""
         if verdict == "VALID"
         else "the client was late: lower the rate, or give it more cores (--workers)",

@@ -57,8 +57,9 @@ class Summary:
         ok = record.outcome.kind is OutcomeKind.OK
         self.outcomes[record.outcome.kind.value] += 1
         self.timeline.add(record, ok=ok)
-        if record.marks.sent is not None:
-            self.slip.add((record.marks.sent - record.intended) / NS_PER_S)
+        begun = _begun(record)
+        if begun is not None:
+            self.slip.add((begun - record.intended) / NS_PER_S)
         if record.connection is not None:
             if record.connection.reused:
                 self.reused_connections += 1
@@ -175,3 +176,11 @@ class Summary:
         found[OutcomeKind.NOT_SENT.value] += counts.not_sent
         found[OutcomeKind.CANCELLED.value] += counts.lost
         return found
+
+
+def _begun(record: Record) -> int | None:
+    """When we set about it: a new connection's making is the network's time, not our lateness."""
+    marks = record.marks
+    return next(
+        (at for at in (marks.dns_begin, marks.tcp_begin, marks.sent) if at is not None), None
+    )

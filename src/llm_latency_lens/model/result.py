@@ -43,7 +43,8 @@ class Offered(Struct, frozen=True, kw_only=True):
     """The load: what was planned, what was really started, and how late.
 
     `rate` is the planned and `achieved` the real rate of starts (requests/s, open loop). `slip` is
-    sent minus intended in seconds: how late requests left this machine.
+    begun minus intended in seconds: how late we set about a request, dialling or sending. What a new
+    connection takes is in `connect`, and with it in `queue` and in every `*_from_intended`.
     """
 
     mode: Literal["closed", "open"]

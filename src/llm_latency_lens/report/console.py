@@ -4,6 +4,7 @@ Every string is drawn as plain text (no markup) and stripped of control characte
 and error messages come from strangers.
 """
 
+import io
 import re
 from collections.abc import Callable
 from typing import TextIO
@@ -26,14 +27,18 @@ _STYLES: dict[Tone, str] = {
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BAR_WIDTH = 36
+_PIPED_WIDTH = 120
 
 
 def print_report(report: Report, file: TextIO) -> None:
     """Draw `report` on `file`; colours only where it is a terminal and NO_COLOR is unset."""
-    console = Console(file=file, highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(file=file, highlight=False, width=110)
-    console.print(render(report))
+    console = Console(file=file, highlight=False)
+    if console.is_terminal:
+        console.print(render(report))
+        return
+    text = io.StringIO()
+    Console(file=text, highlight=False, width=_PIPED_WIDTH).print(render(report))
+    file.write("".join(line.rstrip() + "\n" for line in text.getvalue().split("\n")[:-1]))
 
 
 def render(report: Report) -> RenderableType:

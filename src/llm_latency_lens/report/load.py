@@ -69,12 +69,12 @@ def _offered(result: Result) -> Block:
         )
     slip = offered.slip
     if slip is not None and slip.n:
-        label = "schedule slip" if offered.mode == "open" else "slot to sent"
+        label = "schedule slip" if offered.mode == "open" else "slot to start"
         facts.append(
             Fact(
                 label,
                 f"p50 {_cell(slip, 'p50')}, p99 {_cell(slip, 'p99')}, max {_time(slip.max)}",
-                "sent - intended",
+                "begun - intended",
             )
         )
     through = result.throughput
