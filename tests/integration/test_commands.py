@@ -4,8 +4,9 @@ import json
 import pathlib
 
 import pytest
+from tests.integration.test_transport_tls import Pki
 from tests.support.command import lll, start
-from tests.support.hostile import fin, hostile, request, send
+from tests.support.hostile import fin, hostile, request, send, silence
 
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
@@ -288,6 +289,38 @@ def test_what_a_server_does_wrong_is_a_record_with_a_remedy(
     assert CANARY not in found.out + found.err
 
 
+def test_x3_a_bad_certificate_is_a_record_with_a_remedy(tmp_path: pathlib.Path) -> None:
+    """X3: exit 3, the words name the certificate and --ca-file; with it, the server is reached."""
+    pki = Pki(tmp_path)
+    answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    with hostile(request(), send(answer), silence(), tls=pki.server) as server:
+        arguments = (
+            "profile",
+            "openai:m",
+            "--base-url",
+            f"https://127.0.0.1:{server.port}/v1",
+            "-p",
+            "x",
+        )
+        distrusted = lll(*arguments, cwd=tmp_path)
+        trusted = lll(*arguments, "--ca-file", pki.ca_file, cwd=tmp_path)
+    words = " ".join(distrusted.out.split())
+    assert (distrusted.code, trusted.code) == (3, 3)
+    assert "error_connect/tls_failed" in words
+    assert "can't be trusted" in words
+    assert "--ca-file" in words
+    assert "error_http/server 503" in trusted.out
+
+
+def test_profile_of_a_name_has_a_lookup(tmp_path: pathlib.Path) -> None:
+    """A host name instead of an address: DNS is a phase of its own."""
+    with SimulatorProcess(QUICK) as simulator:
+        base = simulator.base_url.replace("127.0.0.1", "localhost")
+        found = lll("profile", "openai:sim", "--base-url", base, "-p", "Hi", cwd=tmp_path)
+    assert found.code == 0
+    assert "DNS" in found.out
+
+
 def test_x1_the_key_is_in_nothing_that_is_stored(tmp_path: pathlib.Path) -> None:
     """X1: header, journal, summary, report: none holds the key."""
     with SimulatorProcess(QUICK) as simulator:
@@ -301,7 +334,10 @@ def test_x1_the_key_is_in_nothing_that_is_stored(tmp_path: pathlib.Path) -> None
 
 
 def test_help_is_for_everybody(tmp_path: pathlib.Path) -> None:
-    """Every command explains itself."""
+    """Every command explains itself; the bare command is a question for help."""
+    bare = lll(cwd=tmp_path)
+    assert (bare.code, bare.err) == (0, "")
+    assert bare.out == lll("--help", cwd=tmp_path).out
     for command in (
         [],
         ["demo"],

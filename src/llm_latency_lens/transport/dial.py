@@ -114,11 +114,12 @@ class Dialer:
         Raises:
             DialError: with the kind of ending and the words for it.
         """
+        allowed = min(limits.connect_timeout, limits.total_timeout)
         try:
-            async with asyncio.timeout(limits.connect_timeout / 1e9):
+            async with asyncio.timeout(allowed / 1e9):
                 return await self._dial(url, tape)
         except TimeoutError:
-            words = f"no connection to {url.authority} within {limits.connect_timeout / 1e9:g} s"
+            words = f"no connection to {url.authority} within {allowed / 1e9:g} s"
             raise DialError(EndKind.CONNECT_TIMEOUT, words) from None
 
     def prepare(self, url: Url) -> None:
