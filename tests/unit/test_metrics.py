@@ -284,6 +284,19 @@ def test_s3_making_a_connection_is_not_our_lateness() -> None:
     assert summary.columns["queue"].quantile(0.5) == pytest.approx(0.201)
 
 
+def test_l5_a_lost_worker_voids_the_run() -> None:
+    """L5: the books balance, and still no number may be used."""
+    summary = summarised(*(record(n) for n in range(50)))
+    counts = Counts(planned=53, not_sent=0, lost=3)
+    evidence = Evidence(
+        summary=summary, counts=counts, metrics=summary.distributions(), planned_rate=None
+    )
+    found = run_checks(evidence)
+    assert verdicts(found)["books"] == "VALID"
+    assert verdicts(found)["lost worker"] == "INVALID"
+    assert verdict_of("ttft", found)[0] == "INVALID"
+
+
 def test_goodput_counts_what_was_offered() -> None:
     """Failed and unsent requests are bad ones; so is a request without the metric."""
     summary = summarised(

@@ -68,6 +68,20 @@ def _books(e: Evidence) -> Check | None:
     )
 
 
+def _lost_worker(e: Evidence) -> Check | None:
+    if not e.counts.lost:
+        return None
+    return Check(
+        name="lost worker",
+        verdict="INVALID",
+        value=float(e.counts.lost),
+        unit="requests",
+        words=f"a measuring process died with {e.counts.lost} requests under way",
+        remedy="look for what killed it (memory, a signal) and run again",
+        metrics=("*",),
+    )
+
+
 def _sample_size(e: Evidence) -> Check | None:
     ttft = e.metrics.get("ttft")
     n = ttft.n if ttft else 0
@@ -235,6 +249,7 @@ def _retransmits(e: Evidence) -> Check | None:
 
 CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     _books,
+    _lost_worker,
     _sample_size,
     _slip,
     _rate,
