@@ -89,3 +89,25 @@ def test_profile_prints_the_servers_account(base_url: str, tmp_path: pathlib.Pat
     assert found.code == 0, found.err
     assert "server: prompt" in found.out
     assert "TTFT unexplained" in found.out
+
+
+@pytest.mark.parametrize(
+    ("provider", "first_kind"), [("anthropic", "text"), ("openai-responses", "text")]
+)
+def test_the_other_dialects_read_what_a_real_server_sends(
+    base_url: str, provider: str, first_kind: str
+) -> None:
+    """llama.cpp speaks Anthropic's and the Responses API too: tokens, usage and the end, streamed and not."""
+    environment = {"ANTHROPIC_API_KEY": "x" * 20, "OPENAI_API_KEY": "x" * 20}
+    profiler = Profiler(f"{provider}:tiny", base_url=base_url, environment=environment)
+    for stream in (True, False):
+        workload = Workload(
+            conversations=of_prompts(("Hello there",)), max_tokens=12, stream=stream
+        )
+        record = run(profiler.profile(workload)).record
+        assert record.outcome.kind is OutcomeKind.OK, record.outcome
+        assert (record.first_kind, record.tokens.source) == (first_kind, "usage")
+        assert record.tokens.output == 12
+        assert record.tokens.input
+        assert "unknown_events" not in record.flags
+        assert record.finish_reason in {"length", "stop"}

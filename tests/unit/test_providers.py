@@ -49,7 +49,7 @@ def test_f4_a_missing_or_broken_key_names_its_variable(
     ("spec", "words"),
     [
         ("opnai:m", "did you mean 'openai'"),
-        ("zzz:m", "known: openai"),
+        ("zzz:m", "known: anthropic"),
         ("openai", "provider:model"),
         ("openai:", "provider:model"),
         ("", "provider:model"),

@@ -33,13 +33,15 @@ class Identity(Struct, frozen=True, gc=False):
 class Usage(Struct, frozen=True, gc=False):
     """Token counts as the server reports them; None is unknown, never 0.
 
-    `output` includes `reasoning`, `input` includes `cached`.
+    `output` includes `reasoning`; `input` includes `cached` (read from the provider's prompt cache) and
+    `cache_write` (written to it).
     """
 
     input: int | None = None
     output: int | None = None
     reasoning: int | None = None
     cached: int | None = None
+    cache_write: int | None = None
 
 
 class Finish(Struct, frozen=True, gc=False):

@@ -39,7 +39,7 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     """Token counts of one attempt; None is unknown, never 0.
 
     `output` counts all generated tokens, `reasoning` those hidden or thought, `cached` the input
-    tokens served from the provider's prompt cache. `source` says where `output` comes from:
+    tokens served from the provider's prompt cache, `cache_write` those written to it. `source` says where `output` comes from:
     usage, usage_minus_hidden, tokenizer, estimate or chunks (counted stream events).
     """
 
@@ -47,6 +47,7 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     output: int | None = None
     reasoning: int | None = None
     cached: int | None = None
+    cache_write: int | None = None
     source: str = "none"
     events: int = 0
 

@@ -6,7 +6,8 @@ from msgspec import Struct
 class Provider(Struct, frozen=True, kw_only=True):
     """Facts about a provider: the language it speaks, its own address, and how it wants its key.
 
-    `key_header` gets `key_prefix` + key; `key_env` is the environment variable that holds the key.
+    `key_header` gets `key_prefix` + key; `key_env` is the environment variable that holds the key. A
+    provider at a loopback address is a server of one's own, which may want none.
     """
 
     name: str
@@ -16,15 +17,43 @@ class Provider(Struct, frozen=True, kw_only=True):
     key_header: str = "Authorization"
     key_prefix: str = "Bearer "
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its own address is this machine."""
+        return self.base_url.startswith("http://127.0.0.1")
 
-PROVIDERS: dict[str, Provider] = {
-    provider.name: provider
-    for provider in (
-        Provider(
-            name="openai",
-            dialect="openai_chat",
-            base_url="https://api.openai.com/v1",
-            key_env="OPENAI_API_KEY",
-        ),
-    )
-}
+
+def _compatible(name: str, base_url: str, key_env: str) -> Provider:
+    """A server that speaks OpenAI's chat completions."""
+    return Provider(name=name, dialect="openai_chat", base_url=base_url, key_env=key_env)
+
+
+_ROWS = (
+    _compatible("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    Provider(
+        name="openai-responses",
+        dialect="openai_responses",
+        base_url="https://api.openai.com/v1",
+        key_env="OPENAI_API_KEY",
+    ),
+    Provider(
+        name="anthropic",
+        dialect="anthropic",
+        base_url="https://api.anthropic.com/v1",
+        key_env="ANTHROPIC_API_KEY",
+        key_header="x-api-key",
+        key_prefix="",
+    ),
+    _compatible("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    _compatible("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    _compatible("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    _compatible("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    _compatible("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    # Servers of one's own, at the address they take by default; a key is sent where it is set.
+    _compatible("vllm", "http://127.0.0.1:8000/v1", "VLLM_API_KEY"),
+    _compatible("sglang", "http://127.0.0.1:30000/v1", "SGLANG_API_KEY"),
+    _compatible("tgi", "http://127.0.0.1:3000/v1", "TGI_API_KEY"),
+    _compatible("llamacpp", "http://127.0.0.1:8080/v1", "LLAMA_API_KEY"),
+    _compatible("litellm", "http://127.0.0.1:4000/v1", "LITELLM_API_KEY"),
+)
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in _ROWS}

@@ -26,7 +26,7 @@ class Where(Struct, frozen=True, kw_only=True):
 def resolve_target(spec: str, where: Where, environment: Mapping[str, str]) -> Target:
     """Resolve `provider:model` (split at the first colon) with its key from `environment`.
 
-    The key is required at the provider's own address; elsewhere it is sent where it is set.
+    The key is required at a hosted provider's own address; elsewhere it is sent where it is set.
 
     Raises:
         UsageError: unknown provider, no model, bad URL, missing or unusable key (never shown).
@@ -38,7 +38,9 @@ def resolve_target(spec: str, where: Where, environment: Mapping[str, str]) -> T
         dialect=provider.dialect,
         model=model,
         base_url=base_url,
-        headers=_auth_headers(provider, environment, required=where.base_url is None),
+        headers=_auth_headers(
+            provider, environment, required=where.base_url is None and not provider.is_local
+        ),
         tls=where.tls,
         proxy=parse_url(where.proxy, "proxy URL") if where.proxy else None,
     )

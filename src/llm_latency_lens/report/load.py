@@ -85,6 +85,10 @@ def _offered(result: Result) -> Block:
                 f"{through.mean_in_flight:.3g} on average, {through.max_in_flight} at most",
             )
         )
+    quality = result.quality
+    if quality.new_connections or quality.reused_connections:
+        shown = f"{quality.new_connections:,} requests on new ones, {quality.reused_connections:,} on kept ones"
+        facts.append(Fact("connections", shown))
     if client:
         cpu = client["cpu_seconds"] / max(client["seconds"], 1e-9) / max(client["workers"], 1)
         facts.append(

@@ -117,6 +117,7 @@ def _tokens(reading: Reading) -> TokenCounts:
         return TokenCounts(
             input=usage.input if usage else None,
             cached=usage.cached if usage else None,
+            cache_write=usage.cache_write if usage else None,
             reasoning=usage.reasoning if usage else None,
             output=events or None,
             source="chunks" if events else "none",
@@ -128,6 +129,7 @@ def _tokens(reading: Reading) -> TokenCounts:
         output=usage.output,
         reasoning=usage.reasoning,
         cached=usage.cached,
+        cache_write=usage.cache_write,
         source="usage_minus_hidden" if hidden else "usage",
         events=events,
     )

@@ -117,8 +117,10 @@ def _on_identity(reading: Reading, event: Identity, _: int) -> None:
 
 
 def _on_usage(reading: Reading, event: Usage, _: int) -> None:
-    if reading.usage is not None and event != reading.usage:
-        reading.flags.add("usage_repeated")
+    """The last word counts; usage that grows is cumulative, usage that shrinks contradicts itself."""
+    before = reading.usage
+    if before is not None and (before.output or 0) > (event.output or 0):
+        reading.flags.add("usage_contradictory")
     reading.usage = event
 
 

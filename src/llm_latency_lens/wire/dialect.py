@@ -11,7 +11,11 @@ from typing import Protocol, cast
 from llm_latency_lens.model.events import ServerError, StreamEvent
 from llm_latency_lens.model.request import HttpRequest, Request, Target
 
-DIALECTS = {"openai_chat": "llm_latency_lens.wire.openai_chat"}
+DIALECTS = {
+    "openai_chat": "llm_latency_lens.wire.openai_chat",
+    "openai_responses": "llm_latency_lens.wire.openai_responses",
+    "anthropic": "llm_latency_lens.wire.anthropic",
+}
 
 
 class Dialect(Protocol):

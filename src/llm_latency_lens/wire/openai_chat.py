@@ -15,21 +15,24 @@ from llm_latency_lens.model.events import (
     Done,
     Finish,
     Identity,
-    Malformed,
     Opening,
     Ping,
     ServerError,
     StreamEvent,
     Unknown,
-    Unterminated,
 )
 from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
-from llm_latency_lens.wire import sse
+from llm_latency_lens.wire.json_object import BadJsonError
+from llm_latency_lens.wire.json_stream import (
+    Decoded,
+    bad_json,
+    decode_body,
+    error_of,
+    read_error_body,
+)
 from llm_latency_lens.wire.openai_chunk import (
-    BadJsonError,
     Chunk,
     Content,
-    error_of,
     read_chunk,
     timings_of,
     usage_of,
@@ -37,14 +40,7 @@ from llm_latency_lens.wire.openai_chunk import (
 
 _OFFICIAL_HOST = "api.openai.com"
 _ENCODE = msgspec.json.Encoder().encode
-_MARKS: dict[str, StreamEvent] = {
-    sse.COMMENT: Ping(),
-    "ping": Ping(),
-    sse.UNTERMINATED: Unterminated(),
-}
 _CHUNK_TYPES = frozenset({"", "message", "error"})
-
-Decoded = tuple[int, StreamEvent]
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
@@ -78,50 +74,12 @@ def encode(request: Request, target: Target) -> HttpRequest:
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
     """Read a 2xx body: a stream of chunks, or one JSON document."""
-    if content_type == "text/event-stream":
-        return _decode_stream(body, max_event)
-    if content_type == "application/json":
-        return _decode_document(b"".join(body))
-    whole = b"".join(body)
-    if not content_type and whole.lstrip()[:1] in {b"d", b":", b"e"}:
-        return _decode_stream((whole,), max_event)
-    if not content_type and whole.lstrip()[:1] == b"{":
-        return _decode_document(whole)
-    words = f"content_type: expected text/event-stream or application/json, got {content_type!r}"
-    return iter(((len(whole), Malformed(words)),))
+    return decode_body(body, content_type, max_event, _ChunkReader())
 
 
 def read_error(body: bytes) -> ServerError:
     """The error object of a response with an error status; plain text where it is no JSON."""
-    try:
-        chunk, _ = read_chunk(body)
-    except BadJsonError:
-        return ServerError("error", body[:1000].decode("utf-8", "replace"))
-    if chunk.error is None:
-        return ServerError("error", body[:1000].decode("utf-8", "replace"))
-    return error_of(chunk.error)
-
-
-def _decode_stream(body: Iterable[bytes], max_event: int) -> Iterator[Decoded]:
-    reader = _ChunkReader()
-    for offset, kind, data in sse.events(body, max_event):
-        if kind in _CHUNK_TYPES:
-            for event in reader.read(data, is_error=kind == "error"):
-                yield offset, event
-            if reader.broken:
-                return
-        elif kind == sse.TOO_LARGE:
-            yield offset, Malformed(f"event_too_large: an event is longer than {max_event} bytes")
-        else:
-            yield offset, _MARKS.get(kind) or Unknown(kind)
-
-
-def _decode_document(body: bytes) -> Iterator[Decoded]:
-    reader = _ChunkReader()
-    for event in reader.read(body, is_error=False):
-        yield len(body), event
-    if not reader.broken:
-        yield len(body), Done()
+    return read_error_body(body)
 
 
 class _ChunkReader:
@@ -136,21 +94,26 @@ class _ChunkReader:
         self._fingerprint: str | None = None
         self._refused = False
 
-    def read(self, data: bytes, *, is_error: bool) -> Iterable[StreamEvent]:
+    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
         """The events of one chunk's JSON; `broken` is set where nothing can follow."""
         if data == b"[DONE]":
             return (Done(),)
+        if kind not in _CHUNK_TYPES:
+            return (Ping(),) if kind == "ping" else (Unknown(kind),)
         try:
             chunk, replaced = read_chunk(data)
         except BadJsonError as error:
             self.broken = True
-            return (Malformed(f"invalid_json: {error}, in {data[:80]!r}"),)
-        if not replaced:
-            text = self._plain_text(chunk)
-            if text is not None:
-                return (Delta("text", text),)
-            return self._events(chunk, is_error=is_error)
-        return (BadText(replaced), *self._events(chunk, is_error=is_error))
+            return (bad_json(error, data),)
+        text = None if replaced else self._plain_text(chunk)
+        if text is not None:
+            return (Delta("text", text),)
+        events = self._events(chunk, is_error=kind == "error")
+        return (BadText(replaced), *events) if replaced else events
+
+    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
+        """The events of a whole answer."""
+        return self.read(data, "")
 
     def _plain_text(self, chunk: Chunk) -> str | None:
         """The quick way: the text of a chunk that holds one text delta of choice 0 and nothing else."""

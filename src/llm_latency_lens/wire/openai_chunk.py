@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.model.events import ServerError, ServerTimings, Usage
+from llm_latency_lens.model.events import ServerTimings, Usage
+from llm_latency_lens.wire.json_object import count_of, read_object, seconds_of, text_of
 
 
 class Function(Struct, gc=False):
@@ -57,12 +58,7 @@ class Chunk(Struct, gc=False):
     error: Any = None
 
 
-class BadJsonError(ValueError):
-    """The bytes are not a JSON object."""
-
-
 _decode = msgspec.json.Decoder(Chunk).decode
-_decode_any = msgspec.json.Decoder().decode
 
 
 def read_chunk(data: bytes) -> tuple[Chunk, int]:
@@ -78,16 +74,7 @@ def read_chunk(data: bytes) -> tuple[Chunk, int]:
 
 
 def _read_leniently(data: bytes) -> tuple[Chunk, int]:
-    text = data.decode("utf-8", "replace")
-    replaced = text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
-    try:
-        value = _decode_any(text.encode())
-    except RecursionError:
-        raise BadJsonError("nested too deeply") from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BadJsonError(str(error)) from None
-    if not isinstance(value, dict):
-        raise BadJsonError(f"an object was expected, got {type(value).__name__}")
+    value, replaced = read_object(data)
     return _chunk(value), replaced
 
 
@@ -97,9 +84,9 @@ def _chunk(value: dict[str, Any]) -> Chunk:
         choices=[_choice(c) for c in choices if isinstance(c, dict)]
         if isinstance(choices, list)
         else None,
-        id=_text(value, "id"),
-        model=_text(value, "model"),
-        system_fingerprint=_text(value, "system_fingerprint"),
+        id=text_of(value, "id"),
+        model=text_of(value, "model"),
+        system_fingerprint=text_of(value, "system_fingerprint"),
         usage=value.get("usage"),
         timings=value.get("timings"),
         error=value.get("error"),
@@ -112,7 +99,7 @@ def _choice(value: dict[str, Any]) -> Choice:
         index=index if isinstance(index, int) and not isinstance(index, bool) else 0,
         delta=_content(value.get("delta")),
         message=_content(value.get("message")),
-        finish_reason=_text(value, "finish_reason"),
+        finish_reason=text_of(value, "finish_reason"),
     )
 
 
@@ -121,26 +108,21 @@ def _content(value: object) -> Content | None:
         return None
     tools = value.get("tool_calls")
     return Content(
-        content=_text(value, "content"),
-        reasoning_content=_text(value, "reasoning_content"),
-        reasoning=_text(value, "reasoning"),
+        content=text_of(value, "content"),
+        reasoning_content=text_of(value, "reasoning_content"),
+        reasoning=text_of(value, "reasoning"),
         tool_calls=[Tool(_function(t.get("function"))) for t in tools if isinstance(t, dict)]
         if isinstance(tools, list)
         else None,
         function_call=_function(value.get("function_call")),
-        refusal=_text(value, "refusal"),
+        refusal=text_of(value, "refusal"),
     )
 
 
 def _function(value: object) -> Function | None:
     if not isinstance(value, dict):
         return None
-    return Function(_text(value, "name"), _text(value, "arguments"))
-
-
-def _text(value: dict[str, Any], key: str) -> str | None:
-    found = value.get(key)
-    return found if isinstance(found, str) else None
+    return Function(text_of(value, "name"), text_of(value, "arguments"))
 
 
 def usage_of(value: object) -> Usage | None:
@@ -148,10 +130,10 @@ def usage_of(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
     return Usage(
-        input=_count(value, "prompt_tokens"),
-        output=_count(value, "completion_tokens"),
-        reasoning=_count(value.get("completion_tokens_details"), "reasoning_tokens"),
-        cached=_count(value.get("prompt_tokens_details"), "cached_tokens"),
+        input=count_of(value, "prompt_tokens"),
+        output=count_of(value, "completion_tokens"),
+        reasoning=count_of(value.get("completion_tokens_details"), "reasoning_tokens"),
+        cached=count_of(value.get("prompt_tokens_details"), "cached_tokens"),
     )
 
 
@@ -160,29 +142,8 @@ def timings_of(value: object) -> ServerTimings | None:
     if not isinstance(value, dict):
         return None
     return ServerTimings(
-        prompt=_seconds(value, "prompt_ms"),
-        generation=_seconds(value, "predicted_ms"),
-        prompt_tokens=_count(value, "prompt_n"),
-        generated_tokens=_count(value, "predicted_n"),
+        prompt=seconds_of(value, "prompt_ms", 1e-3),
+        generation=seconds_of(value, "predicted_ms", 1e-3),
+        prompt_tokens=count_of(value, "prompt_n"),
+        generated_tokens=count_of(value, "predicted_n"),
     )
-
-
-def error_of(value: object) -> ServerError:
-    """An error object as servers write it: an object with type, code and message, or a bare string."""
-    if not isinstance(value, dict):
-        return ServerError("error", value if isinstance(value, str) else "")
-    kind = value.get("type") or value.get("code") or "error"
-    message = value.get("message")
-    return ServerError(str(kind), message if isinstance(message, str) else "")
-
-
-def _count(value: object, key: str) -> int | None:
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
-
-
-def _seconds(value: dict[str, Any], key: str) -> float | None:
-    found = value.get(key)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
-        return None
-    return found / 1000

@@ -1,0 +1,208 @@
+"""Anthropic's Messages API, as Anthropic and compatible servers (llama.cpp) speak it.
+
+Source: the provider's API reference. Thinking is reasoning, a tool's input is a tool delta, a signature
+is no token. Usage is cumulative: input comes with `message_start`, output grows in `message_delta`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from llm_latency_lens.model.events import (
+    BadText,
+    Delta,
+    Done,
+    Finish,
+    Identity,
+    Opening,
+    Ping,
+    ServerError,
+    StreamEvent,
+    Unknown,
+    Usage,
+)
+from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.wire.json_object import (
+    BadJsonError,
+    count_of,
+    object_of,
+    objects_of,
+    read_object,
+    text_of,
+)
+from llm_latency_lens.wire.json_stream import (
+    Decoded,
+    bad_json,
+    decode_body,
+    nested_error,
+    read_error_body,
+)
+
+_VERSION = "2023-06-01"
+_DEFAULT_MAX_TOKENS = 1024
+"""The API demands a limit; this one is used where none was asked for."""
+
+_FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "tool_calls",
+    "refusal": "refusal",
+}
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def encode(request: Request, target: Target) -> HttpRequest:
+    """POST `{base_url}/messages`; system messages go to the field of their own."""
+    system = "\n\n".join(m.content for m in request.messages if m.role == "system")
+    body: dict[str, object] = {
+        "model": target.model,
+        "max_tokens": request.max_tokens or _DEFAULT_MAX_TOKENS,
+        "messages": [
+            {"role": m.role, "content": m.content} for m in request.messages if m.role != "system"
+        ],
+        "stream": request.stream,
+    }
+    if system:
+        body["system"] = system
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    body.update(request.extra)
+    base = target.base_url
+    return HttpRequest(
+        method="POST",
+        url=Url(base.scheme, base.host, base.port, base.path + "/messages"),
+        headers=(
+            ("Content-Type", "application/json"),
+            ("Accept", "text/event-stream" if request.stream else "application/json"),
+            ("Accept-Encoding", "identity"),
+            ("anthropic-version", _VERSION),
+            *target.headers,
+        ),
+        body=_ENCODE(body),
+    )
+
+
+def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
+    """Read a 2xx body: a stream of events, or one message."""
+    return decode_body(body, content_type, max_event, _MessageReader())
+
+
+def read_error(body: bytes) -> ServerError:
+    """The error object of a response with an error status."""
+    return read_error_body(body)
+
+
+class _MessageReader:
+    """Turns the stream's objects into events; remembers the usage so far."""
+
+    __slots__ = ("_usage", "broken")
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._usage = Usage()
+
+    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
+        """The events of one object, by its `type`."""
+        try:
+            value, replaced = read_object(data)
+        except BadJsonError as error:
+            self.broken = True
+            return (bad_json(error, data),)
+        name = text_of(value, "type") or kind
+        handler = _HANDLERS.get(name)
+        found = handler(self, value) if handler is not None else (Unknown(name),)
+        return (BadText(replaced), *found) if replaced else found
+
+    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
+        """The events of a whole message, or of an error in its place."""
+        try:
+            value, replaced = read_object(data)
+        except BadJsonError as error:
+            self.broken = True
+            return (bad_json(error, data),)
+        if text_of(value, "type") == "error":
+            return (nested_error(value),)
+        events: list[StreamEvent] = [BadText(replaced)] if replaced else []
+        events.append(_identity(value))
+        for block in objects_of(value, "content"):
+            events += _block(block)
+        return (
+            *events,
+            *self.on_message_delta({"delta": value, "usage": object_of(value, "usage")}),
+        )
+
+    def on_message_start(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
+        """Who answers, and what the input counted."""
+        message = object_of(value, "message")
+        return (_identity(message), Opening(), self._count(object_of(message, "usage")))
+
+    def on_message_delta(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
+        """Why it stopped, and what the output counts so far."""
+        reason = text_of(object_of(value, "delta"), "stop_reason")
+        finish = (Finish(_FINISH.get(reason, reason)),) if reason else ()
+        return (*finish, self._count(object_of(value, "usage")))
+
+    def _count(self, usage: dict[str, Any]) -> Usage:
+        """Merge a usage object into what is known; the input's three parts are added up."""
+        before = self._usage
+        read, write = (
+            count_of(usage, "cache_read_input_tokens"),
+            count_of(usage, "cache_creation_input_tokens"),
+        )
+        fresh = count_of(usage, "input_tokens")
+        self._usage = Usage(
+            input=before.input if fresh is None else fresh + (read or 0) + (write or 0),
+            output=_known(count_of(usage, "output_tokens"), before.output),
+            reasoning=before.reasoning,
+            cached=_known(read, before.cached),
+            cache_write=_known(write, before.cache_write),
+        )
+        return self._usage
+
+
+def _known(new: int | None, old: int | None) -> int | None:
+    return old if new is None else new
+
+
+def _identity(message: dict[str, Any]) -> Identity:
+    return Identity(text_of(message, "model"), None, text_of(message, "id"))
+
+
+def _block(block: dict[str, Any]) -> list[StreamEvent]:
+    """A content block, whole or at its beginning: what it holds already."""
+    name = text_of(block, "name") or ""
+    tool_input = block.get("input")
+    arguments = _ENCODE(tool_input).decode() if tool_input else ""
+    parts = (
+        Delta("text", text_of(block, "text") or ""),
+        Delta("reasoning", text_of(block, "thinking") or ""),
+        Delta("tool", name + arguments),
+    )
+    return [part for part in parts if part.text]
+
+
+def _on_block_start(_: _MessageReader, value: dict[str, Any]) -> Iterable[StreamEvent]:
+    return _block(object_of(value, "content_block")) or (Opening(),)
+
+
+def _on_block_delta(_: _MessageReader, value: dict[str, Any]) -> Iterable[StreamEvent]:
+    delta = value.get("delta")
+    for key, kind in (("text", "text"), ("thinking", "reasoning"), ("partial_json", "tool")):
+        text = text_of(delta, key)
+        if text:
+            return (Delta(kind, text),)  # type: ignore[arg-type] # the three kinds of the table
+    return ()
+
+
+_HANDLERS: dict[str, Callable[[_MessageReader, dict[str, Any]], Iterable[StreamEvent]]] = {
+    "content_block_delta": _on_block_delta,
+    "content_block_start": _on_block_start,
+    "content_block_stop": lambda _, __: (),
+    "message_start": _MessageReader.on_message_start,
+    "message_delta": _MessageReader.on_message_delta,
+    "message_stop": lambda _, __: (Done(),),
+    "ping": lambda _, __: (Ping(),),
+    "error": lambda _, value: (nested_error(value),),
+}

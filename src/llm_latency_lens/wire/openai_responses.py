@@ -1,0 +1,204 @@
+"""OpenAI's Responses API, as OpenAI and compatible servers (llama.cpp) speak it.
+
+Source: the provider's API reference. There is no end marker: `response.completed`, `.incomplete` or
+`.failed` ends the stream. Events about parts and items beside the deltas hold nothing new.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from llm_latency_lens.model.events import (
+    BadText,
+    Delta,
+    DeltaKind,
+    Done,
+    Finish,
+    Identity,
+    Opening,
+    ServerError,
+    StreamEvent,
+    Unknown,
+    Usage,
+)
+from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.wire.json_object import (
+    BadJsonError,
+    count_of,
+    object_of,
+    objects_of,
+    read_object,
+    text_of,
+)
+from llm_latency_lens.wire.json_stream import (
+    Decoded,
+    bad_json,
+    decode_body,
+    error_of,
+    nested_error,
+    read_error_body,
+)
+
+_ENCODE = msgspec.json.Encoder().encode
+_INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_DELTAS: dict[str, DeltaKind] = {
+    "response.output_text.delta": "text",
+    "response.refusal.delta": "text",
+    "response.reasoning_text.delta": "reasoning",
+    "response.reasoning_summary_text.delta": "reasoning",
+    "response.reasoning.delta": "reasoning",
+    "response.reasoning_summary.delta": "reasoning",
+    "response.function_call_arguments.delta": "tool",
+    "response.custom_tool_call_input.delta": "tool",
+    "response.mcp_call_arguments.delta": "tool",
+}
+
+
+def encode(request: Request, target: Target) -> HttpRequest:
+    """POST `{base_url}/responses`."""
+    body: dict[str, object] = {
+        "model": target.model,
+        "input": [{"role": m.role, "content": m.content} for m in request.messages],
+        "stream": request.stream,
+    }
+    if request.max_tokens is not None:
+        body["max_output_tokens"] = request.max_tokens
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    body.update(request.extra)
+    base = target.base_url
+    return HttpRequest(
+        method="POST",
+        url=Url(base.scheme, base.host, base.port, base.path + "/responses"),
+        headers=(
+            ("Content-Type", "application/json"),
+            ("Accept", "text/event-stream" if request.stream else "application/json"),
+            ("Accept-Encoding", "identity"),
+            *target.headers,
+        ),
+        body=_ENCODE(body),
+    )
+
+
+def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
+    """Read a 2xx body: a stream of events, or one response."""
+    return decode_body(body, content_type, max_event, _ResponseReader())
+
+
+def read_error(body: bytes) -> ServerError:
+    """The error object of a response with an error status."""
+    return read_error_body(body)
+
+
+class _ResponseReader:
+    """Turns the stream's objects into events; remembers whether tools were called or an answer refused."""
+
+    __slots__ = ("_called", "_refused", "broken")
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._called = False
+        self._refused = False
+
+    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
+        """The events of one object, by its `type`."""
+        if data == b"[DONE]":
+            return ()
+        try:
+            value, replaced = read_object(data)
+        except BadJsonError as error:
+            self.broken = True
+            return (bad_json(error, data),)
+        found = self._events(text_of(value, "type") or kind, value)
+        return (BadText(replaced), *found) if replaced else found
+
+    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
+        """The events of a whole response, its own error included."""
+        try:
+            value, replaced = read_object(data)
+        except BadJsonError as error:
+            self.broken = True
+            return (bad_json(error, data),)
+        events: list[StreamEvent] = [BadText(replaced)] if replaced else []
+        events.append(_identity(value))
+        for item in objects_of(value, "output"):
+            events += self._item(item)
+        return (*events, *self._end(value))
+
+    def _events(self, name: str, value: dict[str, Any]) -> Iterable[StreamEvent]:
+        kind = _DELTAS.get(name)
+        if kind is not None:
+            self._refused = self._refused or name == "response.refusal.delta"
+            text = text_of(value, "delta")
+            return (Delta(kind, text),) if text else ()
+        handler = _HANDLERS.get(name)
+        if handler is not None:
+            return handler(self, value)
+        return () if name.startswith("response.") else (Unknown(name),)
+
+    def on_created(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
+        """Who answers."""
+        return (_identity(object_of(value, "response")), Opening())
+
+    def on_item(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
+        """A tool call's name comes with its item, before its arguments."""
+        item = object_of(value, "item")
+        name = text_of(item, "name")
+        if not name:
+            return ()
+        self._called = True
+        return (Delta("tool", name),)
+
+    def on_end(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
+        """Completed, incomplete or failed: the response's own account of itself, and the end."""
+        return (*self._end(object_of(value, "response")), Done())
+
+    def _item(self, item: dict[str, Any]) -> Iterator[StreamEvent]:
+        for part in objects_of(item, "content") + objects_of(item, "summary"):
+            refusal = text_of(part, "refusal")
+            self._refused = self._refused or bool(refusal)
+            kind: DeltaKind = "reasoning" if text_of(item, "type") == "reasoning" else "text"
+            text = refusal or text_of(part, "text")
+            if text:
+                yield Delta(kind, text)
+        call = (text_of(item, "name") or "") + (text_of(item, "arguments") or "")
+        if call:
+            self._called = True
+            yield Delta("tool", call)
+
+    def _end(self, response: dict[str, Any]) -> Iterator[StreamEvent]:
+        if response.get("error"):
+            yield error_of(response["error"])
+            return
+        if text_of(response, "status") == "incomplete":
+            reason = text_of(object_of(response, "incomplete_details"), "reason") or "incomplete"
+            yield Finish(_INCOMPLETE.get(reason, reason))
+        else:
+            yield Finish("refusal" if self._refused else "tool_calls" if self._called else "stop")
+        usage = object_of(response, "usage")
+        if usage:
+            yield _usage(usage)
+
+
+def _identity(response: dict[str, Any]) -> Identity:
+    return Identity(text_of(response, "model"), None, text_of(response, "id"))
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    return Usage(
+        input=count_of(usage, "input_tokens"),
+        output=count_of(usage, "output_tokens"),
+        reasoning=count_of(usage.get("output_tokens_details"), "reasoning_tokens"),
+        cached=count_of(usage.get("input_tokens_details"), "cached_tokens"),
+    )
+
+
+_HANDLERS: dict[str, Callable[[_ResponseReader, dict[str, Any]], Iterable[StreamEvent]]] = {
+    "response.created": _ResponseReader.on_created,
+    "response.output_item.added": _ResponseReader.on_item,
+    "response.completed": _ResponseReader.on_end,
+    "response.incomplete": _ResponseReader.on_end,
+    "response.failed": _ResponseReader.on_end,
+    "error": lambda _, value: (nested_error(value),),
+}
