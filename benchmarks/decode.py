@@ -1,40 +1,99 @@
-"""Decoding: token events per CPU second of one process, the dialect alone and with its interpretation."""
+"""Decoding: token events per CPU second of one process, each dialect alone and one with its interpretation."""
 
+import json
 import time
 from array import array
 
+from llm_latency_lens.model.events import Delta
 from llm_latency_lens.model.recording import Ending, EndKind, Marks, Recording
 from llm_latency_lens.runner.reading import read_events
-from llm_latency_lens.wire.openai_chat import decode
+from llm_latency_lens.wire.dialect import load_dialect
 
-_EVENT = (
+_TOKENS = 256
+_ROUNDS = 100
+_SSE = "text/event-stream"
+_CHAT = (
     b'data: {"id":"chatcmpl-123","object":"chat.completion.chunk","created":1700000000,"model":"m",'
     b'"choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}\n\n'
 )
-_BODY = _EVENT * 256 + b"data: [DONE]\n\n"
-_ROUNDS = 300
 
 
-def decoding() -> float:
-    """Events per CPU second: bytes to events."""
+def _named(name: str, value: dict[str, object]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps({'type': name, **value})}\n\n".encode()
+
+
+TOKEN: dict[str, tuple[bytes, str]] = {
+    "openai_chat": (_CHAT, _SSE),
+    "openai_responses": (
+        _named(
+            "response.output_text.delta",
+            {
+                "sequence_number": 7,
+                "item_id": "msg_0123456789",
+                "output_index": 0,
+                "content_index": 0,
+                "delta": " word",
+            },
+        ),
+        _SSE,
+    ),
+    "anthropic": (
+        _named(
+            "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": " word"}}
+        ),
+        _SSE,
+    ),
+    "gemini": (
+        (
+            b'data: {"candidates": [{"content": {"parts": [{"text": " word"}],"role": "model"},"index": 0}],'
+            b'"usageMetadata": {"promptTokenCount": 4,"candidatesTokenCount": 9,"totalTokenCount": 13},'
+            b'"modelVersion": "gemini-x","responseId": "r1"}\r\n\r\n'
+        ),
+        _SSE,
+    ),
+    "cohere": (
+        _named("content-delta", {"index": 0, "delta": {"message": {"content": {"text": " word"}}}}),
+        _SSE,
+    ),
+    "ollama": (
+        b'{"model":"llama3","created_at":"2026-01-01T00:00:00.123456Z","message":{"role":"assistant","content":" word"},"done":false}\n',
+        "application/x-ndjson",
+    ),
+}
+"""One token's bytes in each dialect, and the media type it comes with."""
+
+
+def decoding(dialect: str) -> float:
+    """Token events per CPU second: bytes to events."""
+    token, content_type = TOKEN[dialect]
+    body, decode = (token * _TOKENS,), load_dialect(dialect).decode
     before = time.process_time()
-    count = sum(1 for _ in range(_ROUNDS) for _ in decode((_BODY,), "text/event-stream", 1 << 23))
-    return count / (time.process_time() - before)
+    for _ in range(_ROUNDS):
+        count = sum(type(event) is Delta for _, event in decode(body, content_type, 1 << 23))
+        if count != _TOKENS:
+            raise RuntimeError(f"{dialect}: {count} of {_TOKENS} tokens were decoded")
+    return _ROUNDS * _TOKENS / (time.process_time() - before)
 
 
 def reading() -> float:
-    """Events per CPU second: bytes to events to arrivals, a read every three events."""
-    rows = array("q")
-    for end in range(3 * len(_EVENT), len(_BODY) + 3 * len(_EVENT), 3 * len(_EVENT)):
-        rows.extend((min(end, len(_BODY)), end, end))
+    """Token events per CPU second: bytes to events to arrivals, a read every three events (OpenAI chat)."""
+    rows, size = array("q"), len(_CHAT) * _TOKENS
+    for end in range(3 * len(_CHAT), size + 3 * len(_CHAT), 3 * len(_CHAT)):
+        rows.extend((min(end, size), end, end))
     recording = Recording(
-        marks=Marks(ended=1), ending=Ending(EndKind.COMPLETE), body=_BODY, reads=rows.tobytes()
+        marks=Marks(ended=1),
+        ending=Ending(EndKind.COMPLETE),
+        body=_CHAT * _TOKENS,
+        reads=rows.tobytes(),
     )
+    decode = load_dialect("openai_chat").decode
     before = time.process_time()
     for _ in range(_ROUNDS):
-        read_events(recording, decode((_BODY,), "text/event-stream", 1 << 23))
-    return _ROUNDS * 257 / (time.process_time() - before)
+        read_events(recording, decode((recording.body,), _SSE, 1 << 23))
+    return _ROUNDS * _TOKENS / (time.process_time() - before)
 
 
 if __name__ == "__main__":
-    print(f"decode {decoding():,.0f}/s, decode and read {reading():,.0f}/s")
+    for name in TOKEN:
+        print(f"{name}: {decoding(name):,.0f} events/s")
+    print(f"openai_chat with its interpretation: {reading():,.0f} events/s")

@@ -7,7 +7,14 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.wire import corpus, corpus_anthropic, corpus_responses
+from tests.wire import (
+    corpus,
+    corpus_anthropic,
+    corpus_cohere,
+    corpus_gemini,
+    corpus_ollama,
+    corpus_responses,
+)
 
 from llm_latency_lens.model.events import (
     Delta,
@@ -18,8 +25,10 @@ from llm_latency_lens.model.events import (
     Opening,
     Ping,
     ServerError,
+    ServerTimings,
     StreamEvent,
     Unknown,
+    Unterminated,
     Usage,
 )
 from llm_latency_lens.model.request import Message, Request, Target, Url
@@ -30,7 +39,12 @@ CORPORA: dict[str, ModuleType] = {
     "openai_chat": corpus,
     "anthropic": corpus_anthropic,
     "openai_responses": corpus_responses,
+    "gemini": corpus_gemini,
+    "cohere": corpus_cohere,
+    "ollama": corpus_ollama,
 }
+TYPE_OF = {"ollama": "application/x-ndjson"}
+SSE_DIALECTS = [dialect for dialect in CORPORA if dialect not in TYPE_OF]
 STREAMS = [(dialect, name) for dialect, module in CORPORA.items() for name in module.CORPUS]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
@@ -74,9 +88,17 @@ TYPES = st.sampled_from(
 )
 
 
-def decoded(dialect: str, *pieces: bytes, content_type: str = STREAM) -> list[StreamEvent]:
+def decoded(dialect: str, *pieces: bytes, content_type: str | None = None) -> list[StreamEvent]:
     """The events of a body."""
-    return [found for _, found in load_dialect(dialect).decode(pieces, content_type, 1 << 20)]
+    return [found for _, found in positioned(dialect, *pieces, content_type=content_type)]
+
+
+def positioned(
+    dialect: str, *pieces: bytes, content_type: str | None = None
+) -> list[tuple[int, StreamEvent]]:
+    """The events of a body with their offsets."""
+    content_type = content_type or TYPE_OF.get(dialect, STREAM)
+    return list(load_dialect(dialect).decode(pieces, content_type, 1 << 20))
 
 
 def stream_of(dialect: str, name: str) -> bytes:
@@ -101,20 +123,19 @@ def test_every_dialect_has_a_corpus() -> None:
 def test_w1_every_cut_decodes_alike(dialect: str, name: str) -> None:
     """W1: events and offsets, for a cut at every byte."""
     stream = stream_of(dialect, name)
-    decode = load_dialect(dialect).decode
-    whole = list(decode((stream,), STREAM, 1 << 20))
+    whole = positioned(dialect, stream)
     assert whole
     for at in range(len(stream) + 1):
-        assert list(decode((stream[:at], stream[at:]), STREAM, 1 << 20)) == whole
+        assert positioned(dialect, stream[:at], stream[at:]) == whole
 
 
 @pytest.mark.parametrize(("dialect", "name"), STREAMS)
 @pytest.mark.parametrize("end", [b"\r\n", b"\r"])
 def test_w2_other_line_ends_mean_the_same(dialect: str, name: str, end: bytes) -> None:
     """W2: CRLF and CR."""
-    stream = stream_of(dialect, name)
-    if name == "multi_line":
-        return  # its line end is part of the JSON
+    stream = stream_of(dialect, name).replace(b"\r\n", b"\n")
+    if name == "multi_line" or (dialect == "ollama" and end == b"\r"):
+        return  # there a line end is part of the JSON, or no line end
     assert decoded(dialect, stream.replace(b"\n", end)) == decoded(dialect, stream)
 
 
@@ -131,18 +152,18 @@ def test_w23_any_json_decodes_without_an_exception(dialect: str, name: str, valu
     """W23: objects of any shape under the types that the dialects know, streamed or whole."""
     body = value if isinstance(value, dict) else {"delta": value}
     data = json.dumps({**body, "type": name}).encode()
-    decoded(dialect, b"data: " + data + b"\n\n")
+    decoded(dialect, b"data: " + data + b"\n\n", content_type=STREAM)
     decoded(dialect, data, content_type="application/json")
+    decoded(dialect, data + b"\n" + data)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("bad", [b"{", b"[1]", b"NaN", b'{"a":' * 100_000, b'{"n":' + b"9" * 5000])
 def test_w22_invalid_json_is_malformed(dialect: str, bad: bytes) -> None:
     """W22, W23: named, and nothing after it is read."""
-    events = decoded(
-        dialect, b"data: " + bad + b"\n\n" + stream_of(dialect, next(iter(CORPORA[dialect].CORPUS)))
-    )
-    assert [type(event) for event in events] == [Malformed]
+    good = stream_of(dialect, next(iter(CORPORA[dialect].CORPUS)))
+    framed = bad + b"\n" if dialect in TYPE_OF else b"data: " + bad + b"\n\n"
+    assert [type(event) for event in decoded(dialect, framed + good)] == [Malformed]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -153,7 +174,7 @@ def test_w41_a_page_instead_of_a_stream_is_malformed(dialect: str) -> None:
     assert events[0].detail.startswith("content_type")
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", [name for name in SSE_DIALECTS if name != "gemini"])
 def test_w32_unknown_events_are_counted(dialect: str) -> None:
     """W32: an event of tomorrow."""
     assert decoded(dialect, b'event: brand_new\ndata: {"x": 1}\n\n') == [Unknown("brand_new")]
@@ -292,6 +313,136 @@ def test_a_responses_document() -> None:
     assert events[-3:] == [Finish("tool_calls"), Usage(20, 11, 6, 4), Done()]
 
 
+@pytest.mark.parametrize("name", corpus_gemini.ARRAYS)
+def test_w33_geminis_array_form_reads_as_its_stream(name: str) -> None:
+    """W33: cut at every byte; the same events as SSE, and the closing bracket is an end."""
+    body = corpus_gemini.ARRAYS[name]
+    whole = positioned("gemini", body, content_type="application/json")
+    streamed = decoded("gemini", stream_of("gemini", name))
+    assert [event for _, event in whole] == [*streamed, Done()]
+    for at in range(len(body) + 1):
+        assert positioned("gemini", body[:at], body[at:], content_type="application/json") == whole
+    assert (
+        positioned(
+            "gemini", *(body[i : i + 1] for i in range(len(body))), content_type="application/json"
+        )
+        == whole
+    )
+
+
+def test_w33_an_array_that_breaks_off_has_no_end() -> None:
+    """W33: half an element is no event."""
+    body = corpus_gemini.ARRAYS["text"]
+    events = decoded("gemini", body[: len(body) // 2], content_type="application/json")
+    assert Done() not in events
+
+
+def test_w33_an_empty_object_is_an_error() -> None:
+    """W33: as the API sends when it fails without a word."""
+    assert decoded("gemini", stream_of("gemini", "bare_error")) == [ServerError("error", "")]
+
+
+def test_w8_an_element_beyond_the_cap_ends_the_array() -> None:
+    """W8: in pieces of any size, at the same offset."""
+    body = b'[{"a": "' + b"x" * 500 + b'"}]'
+    decode = load_dialect("gemini").decode
+    for size in (1, 7, 600):
+        pieces = [body[i : i + size] for i in range(0, len(body), size)]
+        found = list(decode(pieces, "application/json", 100))
+        assert [(at, type(event)) for at, event in found] == [(102, Malformed)]
+
+
+def test_the_whole_story_of_a_gemini_stream() -> None:
+    """Identity, text, why it stopped, counts so far with each chunk."""
+    assert decoded("gemini", stream_of("gemini", "text")) == [
+        Identity("gemini-x", None, "r1"),
+        Delta("text", "Hel"),
+        Usage(4, 1),
+        Delta("text", 'l"o }] \\ 漢'),
+        Finish("stop"),
+        Usage(4, 3),
+    ]
+
+
+def test_gemini_thoughts_tools_and_filters() -> None:
+    """W26, W27, W29: thoughts are output too; calls; a blocked prompt; a filtered answer."""
+    thinking = decoded("gemini", stream_of("gemini", "thinking"))
+    assert deltas(thinking) == [("reasoning", "Let me"), ("text", "42")]
+    assert thinking[-2:] == [Finish("length"), Usage(4, 9, 7, 3)]
+    assert deltas(decoded("gemini", stream_of("gemini", "tool"))) == [("tool", 'f{"a":1}')]
+    assert Finish("content_filter") in decoded("gemini", stream_of("gemini", "blocked"))
+    assert Finish("content_filter") in decoded("gemini", stream_of("gemini", "filtered"))
+    failed = decoded("gemini", stream_of("gemini", "error"))
+    assert failed[-1] == ServerError("UNAVAILABLE", "overloaded")
+
+
+def test_the_whole_story_of_a_cohere_stream() -> None:
+    """Message, content, end with reason and usage."""
+    assert decoded("cohere", corpus_cohere.TEXT) == [
+        Identity(None, None, "c1"),
+        Opening(),
+        Delta("text", "Hel"),
+        Delta("text", "lo 漢"),
+        Finish("stop"),
+        Usage(71, 3, None, 16),
+        Done(),
+    ]
+
+
+def test_cohere_thinking_tools_and_failures() -> None:
+    """W15, W26, W27."""
+    thinking = decoded("cohere", corpus_cohere.THINKING)
+    assert deltas(thinking) == [("reasoning", "hm"), ("text", "42")]
+    assert Finish("length") in thinking
+    tool = decoded("cohere", corpus_cohere.TOOL)
+    assert deltas(tool) == [("reasoning", "I will"), ("tool", "f"), ("tool", '{"a":1}')]
+    assert Finish("tool_calls") in tool
+    assert ServerError("ERROR", "boom") in decoded("cohere", corpus_cohere.FAILED)
+
+
+def test_the_whole_story_of_an_ollama_stream() -> None:
+    """Lines, the last with counts and timings in nanoseconds."""
+    events = decoded("ollama", corpus_ollama.TEXT)
+    assert events[:5] == [
+        Identity("llama3"),
+        Delta("text", "Hel"),
+        Delta("text", "lo 漢"),
+        Finish("stop"),
+        Usage(26, 290),
+    ]
+    timings = events[5]
+    assert isinstance(timings, ServerTimings)
+    assert timings.prompt == pytest.approx(0.342546)
+    assert timings.total == pytest.approx(4.883583458)
+    assert events[6] == Done()
+
+
+def test_ollama_thinking_tools_errors_and_broken_lines() -> None:
+    """W9, W15, W17, W26, W27."""
+    thinking = decoded("ollama", corpus_ollama.THINKING)
+    assert deltas(thinking) == [("reasoning", "hm"), ("text", "42")]
+    assert Finish("length") in thinking
+    assert deltas(decoded("ollama", corpus_ollama.TOOL)) == [("tool", 'f{"a":1}')]
+    assert isinstance(decoded("ollama", corpus_ollama.ERROR)[-1], ServerError)
+    assert [type(e) for e in decoded("ollama", corpus_ollama.CORPUS["cut"])[-2:]] == [
+        Unterminated,
+        Malformed,
+    ]
+    assert Done() in decoded("ollama", corpus_ollama.CORPUS["unterminated"])
+
+
+@pytest.mark.parametrize("size", [1, 7, 300])
+def test_w8_an_endless_line_ends_a_stream_of_lines(size: int) -> None:
+    """W8: at the same offset whatever the pieces."""
+    body = b'{"a":1}\n' + b"x" * 300
+    found = list(
+        load_dialect("ollama").decode(
+            [body[i : i + size] for i in range(0, len(body), size)], "", 100
+        )
+    )
+    assert (found[-1][0], type(found[-1][1])) == (8 + 101, Malformed)
+
+
 WISH = Request(
     messages=(Message("system", "be brief"), Message("user", "hi")),
     max_tokens=5,
@@ -335,6 +486,51 @@ def test_requests_are_written_in_each_dialect() -> None:
         "temperature": 0.5,
         "top_p": 0.9,
     }
+
+
+def test_requests_of_gemini_cohere_and_ollama() -> None:
+    """Path, roles, limits and options as each API wants them."""
+    gemini = load_dialect("gemini").encode(WISH, target("gemini"))
+    assert str(gemini.url) == "http://h/v1/models/m:streamGenerateContent?alt=sse"
+    assert json.loads(gemini.body) == {
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "systemInstruction": {"parts": [{"text": "be brief"}]},
+        "generationConfig": {"maxOutputTokens": 5, "temperature": 0.5},
+        "top_p": 0.9,
+    }
+    whole = load_dialect("gemini").encode(Request(messages=(), stream=False), target("gemini"))
+    assert str(whole.url) == "http://h/v1/models/m:generateContent"
+    cohere = load_dialect("cohere").encode(WISH, target("cohere"))
+    assert str(cohere.url) == "http://h/v1/chat"
+    assert json.loads(cohere.body)["max_tokens"] == 5
+    ollama = load_dialect("ollama").encode(WISH, target("ollama"))
+    assert str(ollama.url) == "http://h/v1/api/chat"
+    assert json.loads(ollama.body)["options"] == {"num_predict": 5, "temperature": 0.5}
+
+
+def test_documents_of_gemini_cohere_and_ollama() -> None:
+    """Not streamed."""
+    gemini = json.dumps(corpus_gemini.CHUNKS["text"][1]).encode()
+    assert decoded("gemini", gemini, content_type="application/json")[-1] == Done()
+    cohere = {
+        "id": "c",
+        "finish_reason": "COMPLETE",
+        "message": {
+            "content": [{"type": "text", "text": "Hi"}],
+            "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}],
+        },
+        "usage": corpus_cohere.USAGE,
+    }
+    events = decoded("cohere", json.dumps(cohere).encode(), content_type="application/json")
+    assert deltas(events) == [("text", "Hi"), ("tool", "f{}")]
+    assert events[-2:] == [Usage(71, 3, None, 16), Done()]
+    ollama = decoded(
+        "ollama",
+        corpus_ollama.END.replace(b'"content": ""', b'"content": "Hi"'),
+        content_type="application/json",
+    )
+    assert deltas(ollama) == [("text", "Hi")]
+    assert ollama[-1] == Done()
 
 
 def test_anthropics_limit_is_mandatory() -> None:

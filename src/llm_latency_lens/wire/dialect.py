@@ -15,6 +15,9 @@ DIALECTS = {
     "openai_chat": "llm_latency_lens.wire.openai_chat",
     "openai_responses": "llm_latency_lens.wire.openai_responses",
     "anthropic": "llm_latency_lens.wire.anthropic",
+    "gemini": "llm_latency_lens.wire.gemini",
+    "ollama": "llm_latency_lens.wire.ollama",
+    "cohere": "llm_latency_lens.wire.cohere",
 }
 
 

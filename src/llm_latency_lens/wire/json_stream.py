@@ -90,7 +90,7 @@ def error_of(value: object) -> ServerError:
     """An error as servers write it: an object with type, code and message, or a bare string."""
     if not isinstance(value, dict):
         return ServerError("error", value if isinstance(value, str) else "")
-    kind = value.get("type") or value.get("code") or value.get("status") or "error"
+    kind = value.get("type") or value.get("status") or value.get("code") or "error"
     return ServerError(str(kind), text_of(value, "message") or "")
 
 

@@ -97,26 +97,28 @@ class _Parser:
             self._pending.append(piece)
             piece = b"".join(self._pending)
             self._pending.clear()
-        clean = not self._data and not self._type
-        yield from self._blocks(piece) if clean and b"\r" not in piece else self._lines(piece)
+        if self._data or self._type:
+            yield from self._lines(piece)
+        else:
+            yield from self._blocks(piece, b"\r\n" if b"\r" in piece else b"\n")
 
-    def _blocks(self, text: bytes) -> Iterator[Item]:
-        """The quick way: nothing is open and only LF ends lines, so an empty line parts two events."""
-        blocks = text.split(b"\n\n")
+    def _blocks(self, text: bytes, line_end: bytes) -> Iterator[Item]:
+        """The quick way: nothing is open, so an empty line parts two events; odd ones go the other way."""
+        blocks = text.split(line_end + line_end)
         rest = blocks.pop()
-        position, cap = self._position, self._cap
+        position, cap, width = self._position, self._cap, len(line_end)
         for block in blocks:
-            size = len(block) + 2
-            if block[:6] == b"data: " and size <= cap and b"\n" not in block:
-                yield position + size, "", block[6:]
+            found = _simple(block, line_end) if len(block) + 2 <= cap else None
+            if found is not None:
+                yield position + len(block) + width + 1, *found
             else:
                 self._position = self._event_start = position
-                yield from self._lines(block + b"\n\n")
+                yield from self._lines(block + line_end + line_end)
                 if self.overflown:
                     return
-            position += size
+            position += len(block) + 2 * width
         self._position = self._event_start = position
-        if b"\n" in rest:
+        if b"\n" in rest or b"\r" in rest:
             yield from self._lines(rest)
         elif len(rest) > cap:
             yield self._overflow()
@@ -176,3 +178,16 @@ class _Parser:
         self.overflown = True
         self._pending.clear()
         return self._event_start + self._cap + 1, TOO_LARGE, b""
+
+
+def _simple(block: bytes, line_end: bytes) -> tuple[str, bytes] | None:
+    """Type and data of an event that is a line `data: `, or that after a line `event: `; None for any other."""
+    if block[:6] == b"data: " and b"\n" not in block:
+        kind, data = "", block[6:]
+    else:
+        name, _, data = block.partition(line_end + b"data: ")
+        if name[:7] != b"event: " or not data or b"\n" in name or b"\n" in data:
+            return None
+        kind = name[7:].decode("utf-8", "replace")
+    # Where lines end in CRLF, a CR of its own would be one more line end.
+    return None if len(line_end) == 2 and (b"\r" in data or "\r" in kind) else (kind, data)

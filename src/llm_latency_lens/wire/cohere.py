@@ -1,0 +1,202 @@
+"""Cohere's Chat API, version 2.
+
+Source: the provider's API reference. `message-end` has the reason and the usage and ends the stream.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from llm_latency_lens.model.events import (
+    BadText,
+    Delta,
+    Done,
+    Finish,
+    Identity,
+    Opening,
+    ServerError,
+    StreamEvent,
+    Unknown,
+    Usage,
+)
+from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.wire.json_object import (
+    BadJsonError,
+    count_of,
+    object_of,
+    objects_of,
+    read_object,
+    text_of,
+)
+from llm_latency_lens.wire.json_stream import Decoded, bad_json, decode_body
+
+_ENCODE = msgspec.json.Encoder().encode
+_FINISH = {
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "MAX_TOKENS": "length",
+    "TOOL_CALL": "tool_calls",
+    "ERROR_TOXIC": "content_filter",
+}
+_FAILURES = frozenset({"ERROR", "ERROR_LIMIT", "TIMEOUT"})
+
+
+def encode(request: Request, target: Target) -> HttpRequest:
+    """POST `{base_url}/chat`."""
+    body: dict[str, object] = {
+        "model": target.model,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "stream": request.stream,
+    }
+    if request.max_tokens is not None:
+        body["max_tokens"] = request.max_tokens
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    body.update(request.extra)
+    base = target.base_url
+    return HttpRequest(
+        method="POST",
+        url=Url(base.scheme, base.host, base.port, base.path + "/chat"),
+        headers=(
+            ("Content-Type", "application/json"),
+            ("Accept", "text/event-stream" if request.stream else "application/json"),
+            ("Accept-Encoding", "identity"),
+            *target.headers,
+        ),
+        body=_ENCODE(body),
+    )
+
+
+def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
+    """Read a 2xx body: a stream of events, or one message."""
+    return decode_body(body, content_type, max_event, _MessageReader())
+
+
+def read_error(body: bytes) -> ServerError:
+    """The `message` of a response with an error status."""
+    plain = ServerError("error", body[:1000].decode("utf-8", "replace"))
+    try:
+        value, _ = read_object(body)
+    except BadJsonError:
+        return plain
+    error = value.get("error")
+    source = error if isinstance(error, dict) else value
+    message = text_of(source, "message")
+    return ServerError(text_of(source, "type") or "error", message) if message else plain
+
+
+class _MessageReader:
+    """Turns the stream's objects into events."""
+
+    __slots__ = ("broken",)
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
+        """The events of one object, by its `type`."""
+        if data == b"[DONE]":
+            return ()
+        try:
+            value, replaced = read_object(data)
+        except BadJsonError as error:
+            self.broken = True
+            return (bad_json(error, data),)
+        name = text_of(value, "type") or kind
+        handler = _HANDLERS.get(name)
+        found = tuple(handler(value)) if handler is not None else (Unknown(name),)
+        return (BadText(replaced), *found) if replaced else found
+
+    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
+        """The events of a whole message."""
+        try:
+            value, replaced = read_object(data)
+        except BadJsonError as error:
+            self.broken = True
+            return (bad_json(error, data),)
+        events: list[StreamEvent] = [BadText(replaced)] if replaced else []
+        events.append(Identity(None, None, text_of(value, "id")))
+        message = object_of(value, "message")
+        for block in objects_of(message, "content"):
+            events += _content(block)
+        for call in objects_of(message, "tool_calls"):
+            events += _call(call)
+        return (*events, *_end(value))
+
+
+def _content(block: dict[str, Any]) -> list[StreamEvent]:
+    parts = (
+        Delta("reasoning", text_of(block, "thinking") or ""),
+        Delta("text", text_of(block, "text") or ""),
+    )
+    return [part for part in parts if part.text]
+
+
+def _call(call: dict[str, Any]) -> list[StreamEvent]:
+    function = object_of(call, "function")
+    text = (text_of(function, "name") or "") + (text_of(function, "arguments") or "")
+    return [Delta("tool", text)] if text else []
+
+
+def _message(value: dict[str, Any]) -> dict[str, Any]:
+    return object_of(object_of(value, "delta"), "message")
+
+
+def _on_start(value: dict[str, Any]) -> Iterable[StreamEvent]:
+    return (Identity(None, None, text_of(value, "id")), Opening())
+
+
+def _on_content(value: dict[str, Any]) -> Iterable[StreamEvent]:
+    return _content(object_of(_message(value), "content"))
+
+
+def _on_plan(value: dict[str, Any]) -> Iterable[StreamEvent]:
+    plan = text_of(_message(value), "tool_plan")
+    return (Delta("reasoning", plan),) if plan else ()
+
+
+def _on_call(value: dict[str, Any]) -> Iterable[StreamEvent]:
+    return _call(object_of(_message(value), "tool_calls"))
+
+
+def _on_end(value: dict[str, Any]) -> Iterable[StreamEvent]:
+    return (*_end(object_of(value, "delta")), Done())
+
+
+def _end(value: dict[str, Any]) -> Iterator[StreamEvent]:
+    reason = text_of(value, "finish_reason")
+    if reason in _FAILURES:
+        yield ServerError(
+            reason or "ERROR", text_of(value, "error") or "the model's generation failed"
+        )
+        return
+    if reason:
+        yield Finish(_FINISH.get(reason, reason.lower()))
+    usage = object_of(value, "usage")
+    tokens = object_of(usage, "tokens") or object_of(usage, "billed_units")
+    if tokens:
+        yield Usage(
+            input=count_of(tokens, "input_tokens"),
+            output=count_of(tokens, "output_tokens"),
+            cached=count_of(usage, "cached_tokens"),
+        )
+
+
+def _nothing(_: dict[str, Any]) -> Iterable[StreamEvent]:
+    return ()
+
+
+_HANDLERS: dict[str, Callable[[dict[str, Any]], Iterable[StreamEvent]]] = {
+    "message-start": _on_start,
+    "content-start": _on_content,
+    "content-delta": _on_content,
+    "content-end": _nothing,
+    "tool-plan-delta": _on_plan,
+    "tool-call-start": _on_call,
+    "tool-call-delta": _on_call,
+    "tool-call-end": _nothing,
+    "citation-start": _nothing,
+    "citation-end": _nothing,
+    "message-end": _on_end,
+}

@@ -1,0 +1,196 @@
+"""Google's Gemini API (and Vertex AI, which speaks the same bodies): SSE, or a JSON array without `alt=sse`.
+
+Source: the provider's API reference. Usage comes with every chunk and is cumulative; thoughts are counted
+apart from candidates and both are output. There is no end marker: a finish reason ends a stream.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from llm_latency_lens.model.events import (
+    BadText,
+    Delta,
+    Done,
+    Finish,
+    Identity,
+    Malformed,
+    Opening,
+    ServerError,
+    StreamEvent,
+    Usage,
+)
+from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.wire import json_array
+from llm_latency_lens.wire.json_object import (
+    BadJsonError,
+    count_of,
+    object_of,
+    objects_of,
+    read_object,
+    text_of,
+)
+from llm_latency_lens.wire.json_stream import (
+    Decoded,
+    bad_json,
+    decode_body,
+    nested_error,
+    read_error_body,
+)
+
+_ENCODE = msgspec.json.Encoder().encode
+_FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
+_ROLES = {"assistant": "model", "user": "user"}
+
+
+def encode(request: Request, target: Target) -> HttpRequest:
+    """POST `{base_url}/models/{model}:streamGenerateContent?alt=sse`, or `:generateContent`."""
+    system = "\n\n".join(m.content for m in request.messages if m.role == "system")
+    config: dict[str, object] = {}
+    if request.max_tokens is not None:
+        config["maxOutputTokens"] = request.max_tokens
+    if request.temperature is not None:
+        config["temperature"] = request.temperature
+    body: dict[str, object] = {
+        "contents": [
+            {"role": _ROLES.get(m.role, m.role), "parts": [{"text": m.content}]}
+            for m in request.messages
+            if m.role != "system"
+        ]
+    }
+    if system:
+        body["systemInstruction"] = {"parts": [{"text": system}]}
+    if config:
+        body["generationConfig"] = config
+    body.update(request.extra)
+    method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+    base = target.base_url
+    path = f"{base.path}/models/{quote(target.model, safe='-._')}:{method}"
+    return HttpRequest(
+        method="POST",
+        url=Url(base.scheme, base.host, base.port, path),
+        headers=(
+            ("Content-Type", "application/json"),
+            ("Accept", "text/event-stream" if request.stream else "application/json"),
+            ("Accept-Encoding", "identity"),
+            *target.headers,
+        ),
+        body=_ENCODE(body),
+    )
+
+
+def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
+    """Read a 2xx body: SSE, an array that arrives piece by piece, or one response."""
+    pieces = iter(body)
+    if content_type in {"application/json", ""}:
+        start = b""
+        for piece in pieces:
+            start += piece
+            if start.strip():
+                break
+        pieces = iter((start, *pieces))
+        if start.lstrip()[:1] == b"[":
+            return _decode_array(pieces, max_event)
+    return decode_body(pieces, content_type, max_event, _ChunkReader())
+
+
+def read_error(body: bytes) -> ServerError:
+    """The error object of a response with an error status, also inside an array."""
+    return read_error_body(body.strip().removeprefix(b"[").removesuffix(b"]"))
+
+
+def _decode_array(body: Iterable[bytes], max_event: int) -> Iterator[Decoded]:
+    reader = _ChunkReader()
+    for offset, data in json_array.elements(body, max_event):
+        if data is json_array.CLOSED:
+            yield offset, Done()
+        elif data is json_array.TOO_LARGE:
+            yield offset, Malformed(f"event_too_large: an element is longer than {max_event} bytes")
+        else:
+            for event in reader.read(data, ""):
+                yield offset, event
+            if reader.broken:
+                return
+
+
+class _ChunkReader:
+    """Turns chunks into events; remembers whether it was told who answers."""
+
+    __slots__ = ("_told", "broken")
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._told = False
+
+    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - events have no names here
+        """The events of one chunk."""
+        try:
+            value, replaced = read_object(data)
+        except BadJsonError as error:
+            self.broken = True
+            return (bad_json(error, data),)
+        found = tuple(self._events(value))
+        return (BadText(replaced), *found) if replaced else found
+
+    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
+        """A whole answer has the shape of a chunk."""
+        return self.read(data, "")
+
+    def _events(self, value: dict[str, Any]) -> Iterator[StreamEvent]:
+        if value.get("error") is not None or not value:
+            yield nested_error(value)
+            return
+        if not self._told:
+            self._told = True
+            yield Identity(text_of(value, "modelVersion"), None, text_of(value, "responseId"))
+        for candidate in objects_of(value, "candidates"):
+            yield from _candidate(candidate)
+        if text_of(object_of(value, "promptFeedback"), "blockReason"):
+            yield Finish("content_filter")
+        usage = object_of(value, "usageMetadata")
+        if usage:
+            yield _usage(usage)
+
+
+def _candidate(candidate: dict[str, Any]) -> Iterator[StreamEvent]:
+    choice = count_of(candidate, "index") or 0
+    deltas = [
+        d
+        for part in objects_of(object_of(candidate, "content"), "parts")
+        for d in _part(part, choice)
+    ]
+    yield from deltas
+    reason = text_of(candidate, "finishReason")
+    if reason:
+        yield Finish(_FINISH.get(reason, "content_filter"), choice)
+    elif not deltas:
+        yield Opening()
+
+
+def _part(part: dict[str, Any], choice: int) -> Iterator[Delta]:
+    text = text_of(part, "text")
+    if text:
+        yield Delta("reasoning" if part.get("thought") is True else "text", text, choice)
+    call = object_of(part, "functionCall")
+    if call:
+        arguments = call.get("args")
+        yield Delta(
+            "tool",
+            (text_of(call, "name") or "") + (_ENCODE(arguments).decode() if arguments else ""),
+            choice,
+        )
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    answer, thoughts = (
+        count_of(usage, "candidatesTokenCount"),
+        count_of(usage, "thoughtsTokenCount"),
+    )
+    return Usage(
+        input=count_of(usage, "promptTokenCount"),
+        output=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
+        reasoning=thoughts,
+        cached=count_of(usage, "cachedContentTokenCount"),
+    )
