@@ -333,11 +333,14 @@ def test_w39_a_kept_connection_that_dies_on_use_is_stale_and_not_retried(
 def test_w39_a_server_that_closes_after_each_answer_is_never_caught_out(
     run_async: RunAsync,
 ) -> None:
-    """W39: it promises keep-alive and closes a moment later: no request meets a dying connection."""
+    """W39: it promises keep-alive and closes a moment later: no request meets a dying connection.
+
+    The double is a thread of this process, whose moment may be long: the probation is longer still.
+    """
     with hostile(*keep_alive(1), wait(0.0003), fin()) as server:
 
         async def work() -> list[Recording]:
-            transport = LiveTransport()
+            transport = LiveTransport(probation=2000 * MS)
             found = [await transport.exchange(http(server.port), limits()) for _ in range(20)]
             transport.close()
             return found

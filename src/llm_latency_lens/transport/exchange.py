@@ -10,7 +10,7 @@ from typing import Protocol
 from llm_latency_lens.model.recording import EndKind, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, TlsOptions, Url
 from llm_latency_lens.transport.dial import Dialer, DialError
-from llm_latency_lens.transport.pool import Pool
+from llm_latency_lens.transport.pool import PROBATION_NS, Pool
 from llm_latency_lens.transport.resolve import Resolver
 from llm_latency_lens.transport.stamps import KernelClock
 from llm_latency_lens.transport.tape import Tape
@@ -32,6 +32,7 @@ class LiveTransport:
         proxy: an HTTP(S) proxy to go through; the environment's proxies are never used.
         resolver: finds addresses; the system's, with a short memory, by default.
         reuse: keep connections for later requests; False dials for each.
+        probation: how long (ns) a first connection to a server must live before any is used again.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class LiveTransport:
         *,
         resolver: Resolver | None = None,
         reuse: bool = True,
+        probation: int = PROBATION_NS,
     ) -> None:
         self._dialer = Dialer(tls or TlsOptions(), proxy, KernelClock(), resolver or Resolver())
-        self._pool = Pool()
+        self._pool = Pool(probation)
         self._reuse = reuse
         self._active: set[asyncio.Task[object]] = set()
         self._aborting = False

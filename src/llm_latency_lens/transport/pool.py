@@ -21,16 +21,17 @@ class _Shelf:
 
     __slots__ = ("idle", "probation", "trusted")
 
-    def __init__(self) -> None:
+    def __init__(self, probation: int) -> None:
         self.idle: list[Connection] = []
-        self.probation = PROBATION_NS
+        self.probation = probation
         self.trusted = False
 
 
 class Pool:
-    """Idle connections by scheme, host and port."""
+    """Idle connections by scheme, host and port; `probation` in ns."""
 
-    def __init__(self) -> None:
+    def __init__(self, probation: int = PROBATION_NS) -> None:
+        self._probation = probation
         self._shelves: dict[tuple[str, str, int], _Shelf] = {}
 
     def take(self, url: Url) -> Connection | None:
@@ -70,4 +71,4 @@ class Pool:
         self._shelves.clear()
 
     def _shelf(self, url: Url) -> _Shelf:
-        return self._shelves.setdefault((url.scheme, url.host, url.port), _Shelf())
+        return self._shelves.setdefault((url.scheme, url.host, url.port), _Shelf(self._probation))
