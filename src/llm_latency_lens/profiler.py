@@ -34,7 +34,7 @@ from llm_latency_lens.runner.books import Books
 from llm_latency_lens.runner.environment import describe_environment, usable_cpus
 from llm_latency_lens.runner.interpret import interpret, subject_of
 from llm_latency_lens.runner.messages import Order
-from llm_latency_lens.runner.run import Run, Sink
+from llm_latency_lens.runner.run import RawSink, Run, Sink
 from llm_latency_lens.schedule.check import check_plan, schedule_hash
 from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
 from llm_latency_lens.schedule.share import planned_rate
@@ -178,6 +178,7 @@ class Profiler:
         workload: Workload | str = "",
         *,
         sinks: Sequence[Sink] = (),
+        raw: RawSink | None = None,
         on_run: Callable[[Run], None] | None = None,
     ) -> Result:
         """Make the load and give the result document.
@@ -186,6 +187,7 @@ class Profiler:
             load: what load to make, or what `prepare` made of it.
             workload: what to ask, where `load` is not prepared.
             sinks: get every record as its request ends, warm-up included.
+            raw: gets every attempt with its bytes and stamps, where they are to be kept.
             on_run: is given the run when it begins, to watch it or to stop it.
 
         Raises:
@@ -194,7 +196,7 @@ class Profiler:
         """
         prepared = load if isinstance(load, Benchmark) else self.prepare(load, workload)
         summary = Summary(parse_limits(prepared.goodput))
-        run_ = Run(prepared.order, self._clock, (*sinks, summary.add))
+        run_ = Run(prepared.order, self._clock, (*sinks, summary.add), raw)
         if on_run is not None:
             on_run(run_)
         books = await run_.execute()
@@ -210,6 +212,7 @@ class Profiler:
             "limits": msgspec.to_builtins(order.limits),
             "workers": order.workers,
             "goodput": load.goodput,
+            "dialect": self.target.dialect,
         }
         started = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC)
         return RunHeader(

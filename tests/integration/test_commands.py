@@ -122,6 +122,93 @@ def test_benchmark_json_is_one_document(tmp_path: pathlib.Path) -> None:
     assert found.err == ""
 
 
+def test_saved_recordings_give_the_same_numbers_again(tmp_path: pathlib.Path) -> None:
+    """`reinterpret` recomputes every metric from bytes and stamps; the key is in no byte of them."""
+    with SimulatorProcess(QUICK) as simulator:
+        arguments = (
+            "openai:sim",
+            "--base-url",
+            simulator.base_url,
+            "-p",
+            "Hi",
+            "-n",
+            "12",
+            "--save-raw",
+            "--json",
+        )
+        found = lll("benchmark", *arguments, cwd=tmp_path, env={"OPENAI_API_KEY": CANARY})
+    assert found.code == 0, found.err
+    again = lll("reinterpret", "last", "--json", cwd=tmp_path)
+    assert again.code == 0, again.err
+    before, after = json.loads(found.out), json.loads(again.out)
+    for part in ("metrics", "outcomes", "tokens", "throughput"):
+        assert after[part] == before[part]
+    raw = next(tmp_path.rglob("recordings.bin"))
+    assert raw.stat().st_mode & 0o777 == 0o600
+    assert CANARY.encode() not in raw.read_bytes()
+
+
+def test_x2_a_key_that_is_echoed_is_not_saved(tmp_path: pathlib.Path) -> None:
+    """X2: overwritten in the recording, byte for byte."""
+    body = b"your key is " + CANARY.encode()
+    answer = b"HTTP/1.1 401 No\r\nX-Echo: %s\r\nContent-Length: %d\r\n\r\n%s" % (
+        CANARY.encode(),
+        len(body),
+        body,
+    )
+    with hostile(request(), send(answer), fin()) as server:
+        arguments = (
+            "openai:m",
+            "--base-url",
+            f"http://127.0.0.1:{server.port}/v1",
+            "-p",
+            "x",
+            "-n",
+            "1",
+            "--save-raw",
+        )
+        lll("benchmark", *arguments, cwd=tmp_path, env={"OPENAI_API_KEY": CANARY})
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert not [data for data in files if CANARY.encode() in data]
+    again = lll("reinterpret", "last", "--json", cwd=tmp_path)
+    assert json.loads(again.out)["failures"][0]["example"] == "your key is " + "*" * len(CANARY)
+
+
+def test_without_recordings_there_is_nothing_to_reinterpret(tmp_path: pathlib.Path) -> None:
+    """It says what to do."""
+    with SimulatorProcess(QUICK) as simulator:
+        lll(
+            "benchmark",
+            "openai:sim",
+            "--base-url",
+            simulator.base_url,
+            "-p",
+            "Hi",
+            "-n",
+            "1",
+            cwd=tmp_path,
+        )
+    found = lll("reinterpret", "last", cwd=tmp_path)
+    assert found.code == 1
+    assert "--save-raw" in found.err
+
+
+def test_providers_are_listed_with_their_keys_presence(tmp_path: pathlib.Path) -> None:
+    """Which variables are set, never what is in them."""
+    found = lll("providers", cwd=tmp_path, env={"OPENAI_API_KEY": CANARY})
+    listed = json.loads(
+        lll("providers", "--json", cwd=tmp_path, env={"OPENAI_API_KEY": CANARY}).out
+    )
+    assert {"openai", "anthropic", "gemini", "cohere", "ollama", "vllm"} <= {
+        row["name"] for row in listed
+    }
+    assert [row["key_present"] for row in listed if row["name"] == "openai"] == [True]
+    assert [row["key_present"] for row in listed if row["name"] == "groq"] == [False]
+    assert "OPENAI_API_KEY" in found.out
+    assert CANARY not in found.out
+
+
 WRONG: list[tuple[list[str], str]] = [
     (["profile", "opnai:m", "-p", "x", "--base-url", NOWHERE], "did you mean 'openai'"),
     (["profile", "m", "-p", "x"], "provider:model"),
@@ -346,6 +433,8 @@ def test_help_is_for_everybody(tmp_path: pathlib.Path) -> None:
         ["runs"],
         ["runs", "list"],
         ["simulate"],
+        ["reinterpret"],
+        ["providers"],
     ):
         found = lll(*command, "--help", cwd=tmp_path)
         assert found.code == 0

@@ -5,47 +5,64 @@ from typing import Any
 
 import click
 import msgspec
+from msgspec import Struct
 
 from llm_latency_lens.cli.live import LiveView
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.errors import ExitCode
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.profiler import Benchmark, Profiler, run
+from llm_latency_lens.runner.interpret import subject_of
 from llm_latency_lens.runner.run import Sink
+from llm_latency_lens.store.recordings import RecordingsWriter
 from llm_latency_lens.store.runs import RunWriter, create_run
 
 
+class Keeping(Struct, frozen=True, kw_only=True):
+    """What is kept of a run, where, and whether it is watched."""
+
+    runs_dir: pathlib.Path
+    save_raw: bool = False
+    quiet: bool = False
+
+
 def run_benchmark(
-    profiler: Profiler,
-    prepared: Benchmark,
-    runs_dir: pathlib.Path,
-    *,
-    quiet: bool,
-    sinks: tuple[Sink, ...] = (),
+    profiler: Profiler, prepared: Benchmark, keeping: Keeping, sinks: tuple[Sink, ...] = ()
 ) -> tuple[Result, int, pathlib.Path]:
     """Run, store and summarise; returns the result, the exit code and the run's directory.
 
     Every record is in the journal before it is counted; if this process dies, `runs recover` has it.
     """
     header: dict[str, Any] = msgspec.to_builtins(prepared.header)
-    writer = create_run(runs_dir, header, SystemClock())
-    view = LiveView(prepared.order.plan, quiet=quiet)
+    writer = create_run(keeping.runs_dir, header, SystemClock())
+    view = LiveView(prepared.order.plan, quiet=keeping.quiet)
+    recordings = _recordings(writer, prepared) if keeping.save_raw else None
+
+    async def watched() -> Result:
+        raw = recordings.append if recordings is not None else None
+        try:
+            return await profiler.benchmark(
+                prepared, sinks=(writer.append, view.sink, *sinks), raw=raw, on_run=view.attach
+            )
+        finally:
+            view.close()
+
     try:
-        result = run(_watched(profiler, prepared, (writer.append, view.sink, *sinks), view))
+        result = run(watched())
         writer.finish(msgspec.json.format(msgspec.json.encode(result), indent=2))
     except BaseException:
         _abandon(writer)
         raise
+    finally:
+        if recordings is not None:
+            recordings.close()
     return result, exit_code_of(result, view.exit_code), writer.folder
 
 
-async def _watched(
-    profiler: Profiler, prepared: Benchmark, sinks: tuple[Sink, ...], view: LiveView
-) -> Result:
-    try:
-        return await profiler.benchmark(prepared, sinks=sinks, on_run=view.attach)
-    finally:
-        view.close()
+def _recordings(writer: RunWriter, prepared: Benchmark) -> RecordingsWriter:
+    order = prepared.order
+    subject = subject_of(order.target, order.limits, streamed=order.workload.stream)
+    return RecordingsWriter(writer.folder, subject.secrets)
 
 
 def _abandon(writer: RunWriter) -> None:

@@ -13,6 +13,7 @@ from llm_latency_lens.cli.options import (
     QUIET,
     REQUEST,
     RUNS_DIR,
+    SAVE_RAW,
     TARGET,
     option,
     options,
@@ -23,7 +24,7 @@ _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False
 
 @click.command()
 @click.argument("target")
-@options(REQUEST, LOAD, _GOODPUT, TARGET, LIMITS, RUNS_DIR, JSON, QUIET, CONFIG)
+@options(REQUEST, LOAD, _GOODPUT, TARGET, LIMITS, RUNS_DIR, SAVE_RAW, JSON, QUIET, CONFIG)
 def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     r"""Measure an endpoint under load.
 
@@ -36,7 +37,7 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     import pathlib  # noqa: PLC0415
 
     from llm_latency_lens.cli.asking import make_profiler, make_workload, parse_workers  # noqa: PLC0415
-    from llm_latency_lens.cli.bench_run import run_benchmark  # noqa: PLC0415
+    from llm_latency_lens.cli.bench_run import Keeping, run_benchmark  # noqa: PLC0415
     from llm_latency_lens.profiler import Load  # noqa: PLC0415
 
     load = Load(
@@ -46,12 +47,12 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     profiler = make_profiler(target, given)
     workload = make_workload(given, nonce=given["nonce"])
     prepared = profiler.prepare(load, workload, command=sys.argv)
-    result, code, folder = run_benchmark(
-        profiler,
-        prepared,
-        pathlib.Path(given["runs_dir"]),
+    keeping = Keeping(
+        runs_dir=pathlib.Path(given["runs_dir"]),
+        save_raw=given["save_raw"],
         quiet=given["quiet"] or given["as_json"],
     )
+    result, code, folder = run_benchmark(profiler, prepared, keeping)
     if given["as_json"]:
         import msgspec  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ def demo(**given: Any) -> int:  # noqa: ANN401 - click's options
     """
     import pathlib  # noqa: PLC0415
 
-    from llm_latency_lens.cli.bench_run import run_benchmark  # noqa: PLC0415
+    from llm_latency_lens.cli.bench_run import Keeping, run_benchmark  # noqa: PLC0415
     from llm_latency_lens.model.record import Record  # noqa: PLC0415
     from llm_latency_lens.profiler import Load, Profiler  # noqa: PLC0415
     from llm_latency_lens.report.console import print_report  # noqa: PLC0415
@@ -46,13 +46,8 @@ def demo(**given: Any) -> int:  # noqa: ANN401 - click's options
         profiler = Profiler(f"openai:{spec.model}", base_url=simulator.base_url, environment={})
         load = Load(rate=given["rate"], duration=given["duration"], warmup=4, seed=7)
         prepared = profiler.prepare(load, "Tell me about latency.", command=sys.argv)
-        result, code, folder = run_benchmark(
-            profiler,
-            prepared,
-            pathlib.Path(given["runs_dir"]),
-            quiet=given["quiet"],
-            sinks=(records.append,),
-        )
+        keeping = Keeping(runs_dir=pathlib.Path(given["runs_dir"]), quiet=given["quiet"])
+        result, code, folder = run_benchmark(profiler, prepared, keeping, sinks=(records.append,))
         ledger = simulator.stop()
     print_report(load_report(result), sys.stdout)
     click.echo()

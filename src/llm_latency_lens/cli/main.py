@@ -17,6 +17,8 @@ COMMANDS = {
     "profile": "Measure one request and show its anatomy.",
     "benchmark": "Measure an endpoint under load.",
     "runs": "List, show and recover stored runs.",
+    "reinterpret": "Read a run's saved recordings again and recompute every number.",
+    "providers": "List the providers and which keys are present.",
     "simulate": "Serve a streaming LLM API whose truth is known.",
 }
 """Each command lives in `llm_latency_lens.cli.NAME` as an object of its own name."""

@@ -108,6 +108,13 @@ LOAD = (
         help="Begin each prompt differently, so that no prompt cache hits.",
     ),
 )
+SAVE_RAW = (
+    option(
+        "--save-raw",
+        is_flag=True,
+        help="Keep every byte and stamp, for `reinterpret`; holds prompts' replies.",
+    ),
+)
 RUNS_DIR = (
     option(
         "--runs-dir",

@@ -34,7 +34,9 @@ def list_(runs_dir: str, *, as_json: bool) -> int:
         (entry["id"], entry["target"], _shown(entry["ok"]), _shown(entry["planned"]), entry["status"], entry["verdict"] or "-")
         for entry in found
     )  # fmt: skip
-    table = Table("", ("id", "target", "ok", "planned", "status", "verdict"), rows)
+    table = Table(
+        "", ("id", "target", "ok", "planned", "status", "verdict"), rows, text=(0, 1, 4, 5)
+    )
     print_report(Report(f"{len(rows)} runs in {runs_dir}", (table,)), sys.stdout)
     return ExitCode.OK
 

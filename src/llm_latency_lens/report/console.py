@@ -55,7 +55,8 @@ def _safe(text: str) -> str:
 
 
 def _titled(title: str, body: RenderableType) -> RenderableType:
-    return Group(Text(_safe(title), style="bold cyan"), Padding(body, (0, 0, 0, 2), expand=False))
+    indented = Padding(body, (0, 0, 0, 2), expand=False)
+    return Group(Text(_safe(title), style="bold cyan"), indented) if title else indented
 
 
 def _facts(block: Facts) -> RenderableType:
@@ -75,7 +76,9 @@ def _facts(block: Facts) -> RenderableType:
 def _table(block: Table) -> RenderableType:
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     for index, column in enumerate(block.columns):
-        grid.add_column(_safe(column), justify="left" if index == 0 else "right", no_wrap=True)
+        grid.add_column(
+            _safe(column), justify="left" if index in block.text else "right", no_wrap=True
+        )
     for row in block.rows:
         grid.add_row(*(Text(_safe(cell)) for cell in row))
     body: RenderableType = grid

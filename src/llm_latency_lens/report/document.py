@@ -24,12 +24,13 @@ class Facts(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """Rows of cells under column heads; the first column is text, the others are numbers."""
+    """Rows of cells under column heads; the columns in `text` are text, the others numbers."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    text: tuple[int, ...] = (0,)
 
 
 class Span(Struct, frozen=True):

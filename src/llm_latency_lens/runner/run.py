@@ -12,6 +12,7 @@ import msgspec
 from llm_latency_lens.clock import Clock
 from llm_latency_lens.errors import MachineError
 from llm_latency_lens.model.record import Record
+from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.runner.books import Books, PhaseBooks
 from llm_latency_lens.runner.interpret import interpret, subject_of
 from llm_latency_lens.runner.messages import (
@@ -36,6 +37,7 @@ _LEAD_NS = 50_000_000
 """Time between the word and the start of a phase: enough for it to reach every worker."""
 
 Sink = Callable[[Record], None]
+RawSink = Callable[[Attempt], None]
 
 
 class _Seat:
@@ -58,9 +60,12 @@ class Run:
         order: what to do; its `worker` field is set for each process.
         clock: of this machine, shared by parent and workers.
         sinks: each gets every record, in the order in which attempts ended.
+        raw: gets every attempt with its recording before it is interpreted, where it is to be kept.
     """
 
-    def __init__(self, order: Order, clock: Clock, sinks: Sequence[Sink]) -> None:
+    def __init__(
+        self, order: Order, clock: Clock, sinks: Sequence[Sink], raw: RawSink | None = None
+    ) -> None:
         self.phase = 0
         self.books: dict[str, PhaseBooks] = {
             phase.name: PhaseBooks() for phase in order.plan.phases
@@ -68,6 +73,7 @@ class Run:
         self._order = order
         self._clock = clock
         self._sinks = sinks
+        self._raw = raw
         self._subject = subject_of(order.target, order.limits, streamed=order.workload.stream)
         self._seats: dict[int, _Seat] = {}
         self._awaited: set[int] = set()
@@ -174,6 +180,8 @@ class Run:
         self._seats[number].received += count
         self._current.received += count
         for attempt in batch.attempts:
+            if self._raw is not None:
+                self._raw(attempt)
             record = interpret(attempt, self._subject)
             for sink in self._sinks:
                 sink(record)
