@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -52,6 +53,7 @@ async def _serve(
             os.set_blocking(sys.stdin.fileno(), False)
             loop.add_reader(sys.stdin.fileno(), _on_stdin, end)
         simulator.start()
+        _collect_seldom()
         on_ready(simulator)
         await ended
     finally:
@@ -74,6 +76,13 @@ def _allow_many_connections() -> None:
     # Where the hard limit is no number the system may still refuse it as the soft one.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _collect_seldom() -> None:
+    # A collection stops every stream, by the default thresholds many times a second under load.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 def _on_stdin(end: Callable[[], None]) -> None:

@@ -111,7 +111,7 @@ class LagCount:
 
     def add(self, lags: Iterable[int]) -> None:
         """Count `lags` (ns)."""
-        self._writes.update(lag // 1000 for lag in lags)
+        self._writes.update(map((1000).__rfloordiv__, lags))
 
     def summary(self) -> Lag:
         """The quantiles, rounded down to the microsecond."""
@@ -129,33 +129,34 @@ def _summarise(counted: list[tuple[int, int]]) -> Lag:
 
 
 class LedgerWriter:
-    """Collects ended entries; `flush` writes them."""
+    """Collects ended entries; `flush` sums up their lags and writes them, where there is a file."""
 
     def __init__(self, path: str | None, header: LedgerHeader) -> None:
+        self.lags = LagCount()
+        self.waiting = 0
+        """Writes recorded in entries that are not flushed yet: what a flush has still to do."""
         self._file = _create(path) if path is not None else None
         self._ended: deque[Entry] = deque()
-        if self._file is not None:
-            self._file.write(msgspec.json.encode(header) + b"\n")
-            self._file.flush()
-
-    @property
-    def waiting(self) -> int:
-        """How many entries are not yet written."""
-        return len(self._ended)
+        self._put(msgspec.json.encode(header) + b"\n")
 
     def add(self, entry: Entry) -> None:
         """Keep an ended entry for the next flush."""
-        if self._file is not None:
-            self._ended.append(entry)
+        self._ended.append(entry)
+        self.waiting += len(entry.sent)
 
     def flush(self, most: int | None = None) -> None:
-        """Write what has ended, the oldest first, at most `most` entries of it."""
-        if self._file is None or not self._ended:
-            return
-        count = min(len(self._ended), len(self._ended) if most is None else most)
-        entries = (self._ended.popleft() for _ in range(count))
-        self._file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
-        self._file.flush()
+        """Deal with the oldest entries, until they make up `most` writes (default: with all)."""
+        lines = []
+        until = self.waiting - most if most is not None else -1
+        while self._ended and self.waiting > until:
+            entry = self._ended.popleft()
+            self.waiting -= len(entry.sent)
+            lags = entry.lags()
+            if lags:
+                entry.lag_mean, entry.lag_max = sum(lags) / len(lags), max(lags)
+                self.lags.add(lags)
+            lines.append(msgspec.json.encode(entry) + b"\n" if self._file is not None else b"")
+        self._put(b"".join(lines))
 
     def close(self) -> None:
         """Write everything and close the file."""
@@ -163,6 +164,11 @@ class LedgerWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _put(self, data: bytes) -> None:
+        if self._file is not None and data:
+            self._file.write(data)
+            self._file.flush()
 
 
 def _create(path: str) -> BinaryIO:

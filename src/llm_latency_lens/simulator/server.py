@@ -11,7 +11,7 @@ from llm_latency_lens.simulator.answer import Answer, error_response, json_respo
 from llm_latency_lens.simulator.batching_drive import BatchingDrive
 from llm_latency_lens.simulator.connection import Arrived, Connection, Handlers
 from llm_latency_lens.simulator.latency import generator, token_instants
-from llm_latency_lens.simulator.ledger import Entry, Lag, LagCount, LedgerHeader, LedgerWriter
+from llm_latency_lens.simulator.ledger import Entry, Lag, LedgerHeader, LedgerWriter
 from llm_latency_lens.simulator.pacer import Pacer
 from llm_latency_lens.simulator.request import BadRequestError, ChatRequest, read_chat_request
 from llm_latency_lens.simulator.spec import SimulatorSpec
@@ -20,9 +20,10 @@ from llm_latency_lens.simulator.stream import Stream
 
 _FLUSH_S = 0.02
 _QUIET_NS = 2_000_000
-_FLUSH_QUIET = 64
-_FLUSH_FEWEST, _FLUSH_SHARE = 4, 50
-"""Under load a flush writes four entries, or a fiftieth of what waits: about 0.1 ms, and no growth without end."""
+_FLUSH_QUIET = 10_000
+_FLUSH_BUSY, _FLUSH_SHARE = 1_000, 50
+"""How many recorded writes a flush deals with: where nothing is due soon, and under load, where a fiftieth
+of what waits is the least, so that nothing grows without end. A thousand take about 0.2 ms."""
 _ACCEPT_AGAIN_S = 0.05
 _CHAT, _MODELS = "/v1/chat/completions", "/v1/models"
 
@@ -41,7 +42,6 @@ class Simulator:
         self._connections: set[Connection] = set()
         self._connection_numbers = itertools.count(1)
         self._streams: dict[int, Stream] = {}  # by the connection's number
-        self._lags = LagCount()
         self._idle_since: int | None = None
         self._flush: asyncio.TimerHandle | None = None
         self._accept_again: asyncio.TimerHandle | None = None
@@ -64,8 +64,8 @@ class Simulator:
 
     @property
     def lag(self) -> Lag:
-        """How late writes were, so far."""
-        return self._lags.summary()
+        """How late writes were, of all answers dealt with so far; of all there were, once closed."""
+        return self._ledger.lags.summary()
 
     def start(self) -> None:
         """Accept connections."""
@@ -202,10 +202,6 @@ class Simulator:
         entry = stream.entry
         self._streams.pop(entry.connection, None)
         self.tokens += entry.kinds.count("token")
-        lags = entry.lags()
-        if lags:
-            entry.lag_mean, entry.lag_max = sum(lags) / len(lags), max(lags)
-        self._lags.add(lags)
         self._ledger.add(entry)
         if self._engine is not None:
             self._engine.leave(entry.id)
@@ -219,7 +215,7 @@ class Simulator:
         engine = self._engine.next_instant if self._engine is not None else None
         busy = [due for due in (self._pacer.next_due, engine) if due is not None]
         if busy and min(busy) - now() < _QUIET_NS:
-            self._ledger.flush(max(_FLUSH_FEWEST, self._ledger.waiting // _FLUSH_SHARE))
+            self._ledger.flush(max(_FLUSH_BUSY, self._ledger.waiting // _FLUSH_SHARE))
         else:
             self._ledger.flush(_FLUSH_QUIET)
         self._flush_soon()
