@@ -376,6 +376,31 @@ def test_gemini_thoughts_tools_and_filters() -> None:
     assert failed[-1] == ServerError("UNAVAILABLE", "overloaded")
 
 
+@given(JSON, JSON, JSON)
+def test_geminis_quick_way_and_its_other_way_agree(
+    parts: object, usage: object, finish: object
+) -> None:
+    """Whatever the shape, a chunk reads alike as the first (the other way) and as the second (perhaps quick)."""
+    chunk = {
+        "candidates": [{"content": {"parts": parts}, "finishReason": finish}],
+        "usageMetadata": usage,
+    }
+    again = decoded("gemini", corpus_gemini.sse(chunk, chunk))
+    first = decoded("gemini", corpus_gemini.sse(chunk))
+    assert again == [*first, *first[1:]]
+
+
+@given(st.text(), st.booleans(), st.integers(-2, 9))
+def test_geminis_plain_chunks_agree_too(text: str, thought: bool, count: int) -> None:  # noqa: FBT001 - drawn
+    """The shape that takes the quick way, at its edges."""
+    part = {"text": text.encode("utf-8", "replace").decode(), "thought": thought}
+    chunk = corpus_gemini.chunk(
+        [part], usageMetadata={"promptTokenCount": count, "candidatesTokenCount": count}
+    )
+    first = decoded("gemini", corpus_gemini.sse(chunk))
+    assert decoded("gemini", corpus_gemini.sse(chunk, chunk)) == [*first, *first[1:]]
+
+
 def test_the_whole_story_of_a_cohere_stream() -> None:
     """Message, content, end with reason and usage."""
     assert decoded("cohere", corpus_cohere.TEXT) == [

@@ -1,6 +1,6 @@
 """A benchmark's report: what was asked, what was offered, what came of it, and how far to trust it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from llm_latency_lens.model.result import Distribution, Failure, Result, Verdict
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
@@ -46,59 +46,55 @@ def _verdict(result: Result) -> Block:
 
 
 def _offered(result: Result) -> Block:
-    offered, client = result.offered, result.quality.client
+    facts = [fact for part in (_asked, _rate, _slip, _in_flight, _client) for fact in part(result)]
+    return Facts("Load", tuple(facts))
+
+
+def _asked(result: Result) -> Iterator[Fact]:
+    offered = result.offered
     arrival = result.run["spec"]["plan"]["phases"][-1]["arrival"]
-    asked = f"closed loop, {offered.concurrency} slots"
+    slots = "1 slot" if offered.concurrency == 1 else f"{offered.concurrency} slots"
+    asked = f"closed loop, {slots}"
     if offered.mode == "open":
         asked = f"open loop, {arrival['kind']} arrivals at {format_rate(arrival['rate'])}"
-    facts = [
-        Fact("asked for", f"{asked}, {_until(result)}", f"seed {result.run['seed']}"),
-        Fact(
-            "offered",
-            f"{offered.sent:,} of {offered.planned:,} planned requests sent",
-            _warmup(result),
-        ),
-    ]
+    yield Fact("asked for", f"{asked}, {_until(result)}", f"seed {result.run['seed']}")
+    sent = f"{offered.sent:,} of {offered.planned:,} planned requests sent"
+    yield Fact("offered", sent, _warmup(result))
+
+
+def _rate(result: Result) -> Iterator[Fact]:
+    offered = result.offered
     if offered.achieved is not None and offered.rate is not None:
-        facts.append(
-            Fact(
-                "rate",
-                f"{offered.achieved:.4g}/s started",
-                f"{offered.rate:.4g}/s planned by the schedule",
-            )
-        )
-    slip = offered.slip
+        planned = f"{offered.rate:.4g}/s planned by the schedule"
+        yield Fact("rate", f"{offered.achieved:.4g}/s started", planned)
+
+
+def _slip(result: Result) -> Iterator[Fact]:
+    slip = result.offered.slip
     if slip is not None and slip.n:
-        label = "schedule slip" if offered.mode == "open" else "slot to start"
-        facts.append(
-            Fact(
-                label,
-                f"p50 {_cell(slip, 'p50')}, p99 {_cell(slip, 'p99')}, max {_time(slip.max)}",
-                "begun - intended",
-            )
-        )
-    through = result.throughput
+        label = "schedule slip" if result.offered.mode == "open" else "slot to start"
+        shown = f"p50 {_cell(slip, 'p50')}, p99 {_cell(slip, 'p99')}, max {_time(slip.max)}"
+        yield Fact(label, shown, "begun - intended")
+
+
+def _in_flight(result: Result) -> Iterator[Fact]:
+    through, quality = result.throughput, result.quality
     if through.mean_in_flight is not None:
-        facts.append(
-            Fact(
-                "in flight",
-                f"{through.mean_in_flight:.3g} on average, {through.max_in_flight} at most",
-            )
-        )
-    quality = result.quality
+        most = f"{through.mean_in_flight:.3g} on average, {through.max_in_flight} at most"
+        yield Fact("in flight", most)
     if quality.new_connections or quality.reused_connections:
-        shown = f"{quality.new_connections:,} requests on new ones, {quality.reused_connections:,} on kept ones"
-        facts.append(Fact("connections", shown))
+        new, kept = f"{quality.new_connections:,}", f"{quality.reused_connections:,}"
+        yield Fact("connections", f"{new} requests on new ones, {kept} on kept ones")
+
+
+def _client(result: Result) -> Iterator[Fact]:
+    client = result.quality.client
     if client:
-        cpu = client["cpu_seconds"] / max(client["seconds"], 1e-9) / max(client["workers"], 1)
-        facts.append(
-            Fact(
-                "measured by",
-                f"{client['workers']} process(es), {cpu:.0%} CPU each, {format_size(client['peak_memory'])}",
-                client["loop"],
-            )
-        )
-    return Facts("Load", tuple(facts))
+        workers = client["workers"]
+        cpu = client["cpu_seconds"] / max(client["seconds"], 1e-9) / max(workers, 1)
+        processes = "1 process" if workers == 1 else f"{workers} processes"
+        shown = f"{processes}, {cpu:.0%} CPU each, {format_size(client['peak_memory'])}"
+        yield Fact("measured by", shown, client["loop"])
 
 
 def _until(result: Result) -> str:

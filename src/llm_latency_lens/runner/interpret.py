@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
-from llm_latency_lens.model.record import Record, TokenCounts
+from llm_latency_lens.model.record import Outcome, Record, TokenCounts
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.runner.outcome import Case, clean, judge
@@ -45,6 +45,11 @@ def interpret(attempt: Attempt, subject: Subject) -> Record:
     elif head is not None:
         error = dialect.read_error(recording.body)
     outcome = judge(Case(recording, reading, error), subject.secrets)
+    return _record(attempt, subject, reading, outcome)
+
+
+def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outcome) -> Record:
+    recording, head = attempt.recording, attempt.recording.head
     sent = recording.marks.sent or 0
     arrivals = reading.arrivals
     stamps, late = _stamp_source(recording)

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from llm_latency_lens.model.events import (
-    BadText,
     Delta,
     Done,
     Finish,
@@ -22,21 +21,20 @@ from llm_latency_lens.model.events import (
     Unknown,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_object import (
-    BadJsonError,
     count_of,
     object_of,
     objects_of,
-    read_object,
     text_of,
 )
+from llm_latency_lens.wire.json_request import accept_of, post, settings, system_and_turns
 from llm_latency_lens.wire.json_stream import (
     Decoded,
-    bad_json,
     decode_body,
     nested_error,
     read_error_body,
+    read_json,
 )
 
 _VERSION = "2023-06-01"
@@ -55,33 +53,17 @@ _ENCODE = msgspec.json.Encoder().encode
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/messages`; system messages go to the field of their own."""
-    system = "\n\n".join(m.content for m in request.messages if m.role == "system")
+    system, conversation = system_and_turns(request)
     body: dict[str, object] = {
         "model": target.model,
-        "max_tokens": request.max_tokens or _DEFAULT_MAX_TOKENS,
-        "messages": [
-            {"role": m.role, "content": m.content} for m in request.messages if m.role != "system"
-        ],
+        "max_tokens": _DEFAULT_MAX_TOKENS,
+        "messages": conversation,
         "stream": request.stream,
+        **({"system": system} if system else {}),
+        **settings(request, "max_tokens"),
+        **request.extra,
     }
-    if system:
-        body["system"] = system
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    body.update(request.extra)
-    base = target.base_url
-    return HttpRequest(
-        method="POST",
-        url=Url(base.scheme, base.host, base.port, base.path + "/messages"),
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Accept", "text/event-stream" if request.stream else "application/json"),
-            ("Accept-Encoding", "identity"),
-            ("anthropic-version", _VERSION),
-            *target.headers,
-        ),
-        body=_ENCODE(body),
-    )
+    return post(target, "/messages", body, accept_of(request), (("anthropic-version", _VERSION),))
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
@@ -105,33 +87,24 @@ class _MessageReader:
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
         """The events of one object, by its `type`."""
-        try:
-            value, replaced = read_object(data)
-        except BadJsonError as error:
-            self.broken = True
-            return (bad_json(error, data),)
-        name = text_of(value, "type") or kind
-        handler = _HANDLERS.get(name)
-        found = handler(self, value) if handler is not None else (Unknown(name),)
-        return (BadText(replaced), *found) if replaced else found
+        return read_json(
+            self, data, lambda value: self._events(text_of(value, "type") or kind, value)
+        )
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
         """The events of a whole message, or of an error in its place."""
-        try:
-            value, replaced = read_object(data)
-        except BadJsonError as error:
-            self.broken = True
-            return (bad_json(error, data),)
+        return read_json(self, data, self._whole)
+
+    def _events(self, name: str, value: dict[str, Any]) -> Iterable[StreamEvent]:
+        handler = _HANDLERS.get(name)
+        return handler(self, value) if handler is not None else (Unknown(name),)
+
+    def _whole(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
         if text_of(value, "type") == "error":
             return (nested_error(value),)
-        events: list[StreamEvent] = [BadText(replaced)] if replaced else []
-        events.append(_identity(value))
-        for block in objects_of(value, "content"):
-            events += _block(block)
-        return (
-            *events,
-            *self.on_message_delta({"delta": value, "usage": object_of(value, "usage")}),
-        )
+        blocks = [event for block in objects_of(value, "content") for event in _block(block)]
+        end = self.on_message_delta({"delta": value, "usage": object_of(value, "usage")})
+        return (_identity(value), *blocks, *end)
 
     def on_message_start(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Who answers, and what the input counted."""

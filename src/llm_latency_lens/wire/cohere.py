@@ -6,10 +6,7 @@ Source: the provider's API reference. `message-end` has the reason and the usage
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import msgspec
-
 from llm_latency_lens.model.events import (
-    BadText,
     Delta,
     Done,
     Finish,
@@ -20,7 +17,7 @@ from llm_latency_lens.model.events import (
     Unknown,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_object import (
     BadJsonError,
     count_of,
@@ -29,9 +26,9 @@ from llm_latency_lens.wire.json_object import (
     read_object,
     text_of,
 )
-from llm_latency_lens.wire.json_stream import Decoded, bad_json, decode_body
+from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
+from llm_latency_lens.wire.json_stream import Decoded, decode_body, read_json
 
-_ENCODE = msgspec.json.Encoder().encode
 _FINISH = {
     "COMPLETE": "stop",
     "STOP_SEQUENCE": "stop",
@@ -46,26 +43,12 @@ def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/chat`."""
     body: dict[str, object] = {
         "model": target.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": turns(request),
         "stream": request.stream,
+        **settings(request, "max_tokens"),
+        **request.extra,
     }
-    if request.max_tokens is not None:
-        body["max_tokens"] = request.max_tokens
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    body.update(request.extra)
-    base = target.base_url
-    return HttpRequest(
-        method="POST",
-        url=Url(base.scheme, base.host, base.port, base.path + "/chat"),
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Accept", "text/event-stream" if request.stream else "application/json"),
-            ("Accept-Encoding", "identity"),
-            *target.headers,
-        ),
-        body=_ENCODE(body),
-    )
+    return post(target, "/chat", body, accept_of(request))
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
@@ -98,31 +81,23 @@ class _MessageReader:
         """The events of one object, by its `type`."""
         if data == b"[DONE]":
             return ()
-        try:
-            value, replaced = read_object(data)
-        except BadJsonError as error:
-            self.broken = True
-            return (bad_json(error, data),)
-        name = text_of(value, "type") or kind
-        handler = _HANDLERS.get(name)
-        found = tuple(handler(value)) if handler is not None else (Unknown(name),)
-        return (BadText(replaced), *found) if replaced else found
+        return read_json(self, data, lambda value: _events(text_of(value, "type") or kind, value))
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
         """The events of a whole message."""
-        try:
-            value, replaced = read_object(data)
-        except BadJsonError as error:
-            self.broken = True
-            return (bad_json(error, data),)
-        events: list[StreamEvent] = [BadText(replaced)] if replaced else []
-        events.append(Identity(None, None, text_of(value, "id")))
-        message = object_of(value, "message")
-        for block in objects_of(message, "content"):
-            events += _content(block)
-        for call in objects_of(message, "tool_calls"):
-            events += _call(call)
-        return (*events, *_end(value))
+        return read_json(self, data, _whole)
+
+
+def _events(name: str, value: dict[str, Any]) -> Iterable[StreamEvent]:
+    handler = _HANDLERS.get(name)
+    return tuple(handler(value)) if handler is not None else (Unknown(name),)
+
+
+def _whole(value: dict[str, Any]) -> Iterable[StreamEvent]:
+    message = object_of(value, "message")
+    blocks = [event for block in objects_of(message, "content") for event in _content(block)]
+    calls = [event for call in objects_of(message, "tool_calls") for event in _call(call)]
+    return (Identity(None, None, text_of(value, "id")), *blocks, *calls, *_end(value))
 
 
 def _content(block: dict[str, Any]) -> list[StreamEvent]:

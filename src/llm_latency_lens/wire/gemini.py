@@ -11,7 +11,6 @@ from urllib.parse import quote
 import msgspec
 
 from llm_latency_lens.model.events import (
-    BadText,
     Delta,
     Done,
     Finish,
@@ -22,22 +21,22 @@ from llm_latency_lens.model.events import (
     StreamEvent,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire import json_array
+from llm_latency_lens.wire.gemini_chunk import plain_text
 from llm_latency_lens.wire.json_object import (
-    BadJsonError,
     count_of,
     object_of,
     objects_of,
-    read_object,
     text_of,
 )
+from llm_latency_lens.wire.json_request import accept_of, post, settings, system_and_turns
 from llm_latency_lens.wire.json_stream import (
     Decoded,
-    bad_json,
     decode_body,
     nested_error,
     read_error_body,
+    read_json,
 )
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -47,37 +46,20 @@ _ROLES = {"assistant": "model", "user": "user"}
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/models/{model}:streamGenerateContent?alt=sse`, or `:generateContent`."""
-    system = "\n\n".join(m.content for m in request.messages if m.role == "system")
-    config: dict[str, object] = {}
-    if request.max_tokens is not None:
-        config["maxOutputTokens"] = request.max_tokens
-    if request.temperature is not None:
-        config["temperature"] = request.temperature
+    system, conversation = system_and_turns(request)
+    config = settings(request, "maxOutputTokens")
     body: dict[str, object] = {
         "contents": [
-            {"role": _ROLES.get(m.role, m.role), "parts": [{"text": m.content}]}
-            for m in request.messages
-            if m.role != "system"
-        ]
+            {"role": _ROLES.get(turn["role"], turn["role"]), "parts": [{"text": turn["content"]}]}
+            for turn in conversation
+        ],
+        **({"systemInstruction": {"parts": [{"text": system}]}} if system else {}),
+        **({"generationConfig": config} if config else {}),
+        **request.extra,
     }
-    if system:
-        body["systemInstruction"] = {"parts": [{"text": system}]}
-    if config:
-        body["generationConfig"] = config
-    body.update(request.extra)
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
-    base = target.base_url
-    path = f"{base.path}/models/{quote(target.model, safe='-._')}:{method}"
-    return HttpRequest(
-        method="POST",
-        url=Url(base.scheme, base.host, base.port, path),
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Accept", "text/event-stream" if request.stream else "application/json"),
-            ("Accept-Encoding", "identity"),
-            *target.headers,
-        ),
-        body=_ENCODE(body),
+    return post(
+        target, f"/models/{quote(target.model, safe='-._')}:{method}", body, accept_of(request)
     )
 
 
@@ -126,13 +108,12 @@ class _ChunkReader:
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - events have no names here
         """The events of one chunk."""
-        try:
-            value, replaced = read_object(data)
-        except BadJsonError as error:
-            self.broken = True
-            return (bad_json(error, data),)
-        found = tuple(self._events(value))
-        return (BadText(replaced), *found) if replaced else found
+        if self._told:
+            plain = plain_text(data)
+            if plain is not None:
+                text, usage = plain
+                return (Delta("text", text),) if usage is None else (Delta("text", text), usage)
+        return read_json(self, data, lambda value: tuple(self._events(value)))
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
         """A whole answer has the shape of a chunk."""

@@ -1,9 +1,10 @@
 """What all JSON dialects share: a body is a stream of objects or one document, and a reader gives it meaning."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 from llm_latency_lens.model.events import (
+    BadText,
     Done,
     Malformed,
     Ping,
@@ -69,6 +70,19 @@ def _document(body: bytes, reader: Reader) -> Iterator[Decoded]:
         yield len(body), event
     if not reader.broken:
         yield len(body), Done()
+
+
+def read_json(
+    reader: Reader, data: bytes, events: Callable[[dict[str, Any]], Iterable[StreamEvent]]
+) -> Iterable[StreamEvent]:
+    """The events that `events` reads in one JSON object; where it is none, nothing can follow."""
+    try:
+        value, replaced = read_object(data)
+    except BadJsonError as error:
+        reader.broken = True
+        return (bad_json(error, data),)
+    found = events(value)
+    return (BadText(replaced), *found) if replaced else found
 
 
 def bad_json(error: BadJsonError, data: bytes) -> Malformed:

@@ -22,7 +22,7 @@ from llm_latency_lens.model.events import (
     Unterminated,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire import json_lines
 from llm_latency_lens.wire.json_object import (
     BadJsonError,
@@ -33,6 +33,7 @@ from llm_latency_lens.wire.json_object import (
     seconds_of,
     text_of,
 )
+from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
 from llm_latency_lens.wire.json_stream import Decoded, bad_json, nested_error, read_error_body
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -42,31 +43,15 @@ _NS = 1e-9
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/api/chat`; limits and sampling go into `options`."""
-    options: dict[str, object] = {}
-    if request.max_tokens is not None:
-        options["num_predict"] = request.max_tokens
-    if request.temperature is not None:
-        options["temperature"] = request.temperature
+    options = settings(request, "num_predict")
     body: dict[str, object] = {
         "model": target.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": turns(request),
         "stream": request.stream,
+        **({"options": options} if options else {}),
+        **request.extra,
     }
-    if options:
-        body["options"] = options
-    body.update(request.extra)
-    base = target.base_url
-    return HttpRequest(
-        method="POST",
-        url=Url(base.scheme, base.host, base.port, base.path + "/api/chat"),
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Accept", "application/x-ndjson" if request.stream else "application/json"),
-            ("Accept-Encoding", "identity"),
-            *target.headers,
-        ),
-        body=_ENCODE(body),
-    )
+    return post(target, "/api/chat", body, accept_of(request, "application/x-ndjson"))
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:

@@ -6,8 +6,6 @@ Source: the API reference of OpenAI, and the servers' own additions (`reasoning_
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from llm_latency_lens.model.events import (
     BadText,
     Delta,
@@ -21,8 +19,9 @@ from llm_latency_lens.model.events import (
     StreamEvent,
     Unknown,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_object import BadJsonError
+from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
 from llm_latency_lens.wire.json_stream import (
     Decoded,
     bad_json,
@@ -39,37 +38,21 @@ from llm_latency_lens.wire.openai_chunk import (
 )
 
 _OFFICIAL_HOST = "api.openai.com"
-_ENCODE = msgspec.json.Encoder().encode
 _CHUNK_TYPES = frozenset({"", "message", "error"})
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/chat/completions`; usage is asked for in streams, compression never."""
+    official = target.base_url.host == _OFFICIAL_HOST
     body: dict[str, object] = {
         "model": target.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+        "messages": turns(request),
         "stream": request.stream,
+        **({"stream_options": {"include_usage": True}} if request.stream else {}),
+        **settings(request, "max_completion_tokens" if official else "max_tokens"),
+        **request.extra,
     }
-    if request.stream:
-        body["stream_options"] = {"include_usage": True}
-    if request.max_tokens is not None:
-        official = target.base_url.host == _OFFICIAL_HOST
-        body["max_completion_tokens" if official else "max_tokens"] = request.max_tokens
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    body.update(request.extra)
-    base = target.base_url
-    return HttpRequest(
-        method="POST",
-        url=Url(base.scheme, base.host, base.port, base.path + "/chat/completions"),
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Accept", "text/event-stream" if request.stream else "application/json"),
-            ("Accept-Encoding", "identity"),
-            *target.headers,
-        ),
-        body=_ENCODE(body),
-    )
+    return post(target, "/chat/completions", body, accept_of(request))
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:

@@ -7,10 +7,7 @@ Source: the provider's API reference. There is no end marker: `response.complete
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import msgspec
-
 from llm_latency_lens.model.events import (
-    BadText,
     Delta,
     DeltaKind,
     Done,
@@ -22,25 +19,23 @@ from llm_latency_lens.model.events import (
     Unknown,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target, Url
+from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_object import (
-    BadJsonError,
     count_of,
     object_of,
     objects_of,
-    read_object,
     text_of,
 )
+from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
 from llm_latency_lens.wire.json_stream import (
     Decoded,
-    bad_json,
     decode_body,
     error_of,
     nested_error,
     read_error_body,
+    read_json,
 )
 
-_ENCODE = msgspec.json.Encoder().encode
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _DELTAS: dict[str, DeltaKind] = {
     "response.output_text.delta": "text",
@@ -59,26 +54,12 @@ def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/responses`."""
     body: dict[str, object] = {
         "model": target.model,
-        "input": [{"role": m.role, "content": m.content} for m in request.messages],
+        "input": turns(request),
         "stream": request.stream,
+        **settings(request, "max_output_tokens"),
+        **request.extra,
     }
-    if request.max_tokens is not None:
-        body["max_output_tokens"] = request.max_tokens
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    body.update(request.extra)
-    base = target.base_url
-    return HttpRequest(
-        method="POST",
-        url=Url(base.scheme, base.host, base.port, base.path + "/responses"),
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Accept", "text/event-stream" if request.stream else "application/json"),
-            ("Accept-Encoding", "identity"),
-            *target.headers,
-        ),
-        body=_ENCODE(body),
-    )
+    return post(target, "/responses", body, accept_of(request))
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
@@ -105,26 +86,17 @@ class _ResponseReader:
         """The events of one object, by its `type`."""
         if data == b"[DONE]":
             return ()
-        try:
-            value, replaced = read_object(data)
-        except BadJsonError as error:
-            self.broken = True
-            return (bad_json(error, data),)
-        found = self._events(text_of(value, "type") or kind, value)
-        return (BadText(replaced), *found) if replaced else found
+        return read_json(
+            self, data, lambda value: self._events(text_of(value, "type") or kind, value)
+        )
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
         """The events of a whole response, its own error included."""
-        try:
-            value, replaced = read_object(data)
-        except BadJsonError as error:
-            self.broken = True
-            return (bad_json(error, data),)
-        events: list[StreamEvent] = [BadText(replaced)] if replaced else []
-        events.append(_identity(value))
-        for item in objects_of(value, "output"):
-            events += self._item(item)
-        return (*events, *self._end(value))
+        return read_json(self, data, self._whole)
+
+    def _whole(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
+        items = [event for item in objects_of(value, "output") for event in self._item(item)]
+        return (_identity(value), *items, *self._end(value))
 
     def _events(self, name: str, value: dict[str, Any]) -> Iterable[StreamEvent]:
         kind = _DELTAS.get(name)
