@@ -13,7 +13,8 @@ if command -v uv >/dev/null 2>&1; then
   uv pip install -q -p "$venv/bin/python" --require-hashes -r "$lock"
   uv pip install -q -p "$venv/bin/python" --no-deps -e .
 else
-  [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+  # One that uv made has no pip: it is made anew.
+  "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
   "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r "$lock"
   "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -e .
 fi

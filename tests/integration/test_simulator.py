@@ -1,5 +1,6 @@
 """The simulator is the oracle: its schedule is exact, its ledger has every byte, its seeds reproduce."""
 
+import itertools
 import os
 import signal
 import socket
@@ -277,7 +278,7 @@ def test_a_full_batch_makes_the_next_one_wait() -> None:
             sock.close()
         entries = simulator.stop().entries
     firsts = sorted(entry.due[0] for entry in entries)
-    assert [b - a for a, b in zip(firsts, firsts[1:], strict=False)] == [9 * MS] * 4
+    assert [b - a for a, b in itertools.pairwise(firsts)] == [9 * MS] * 4
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing() -> None:
