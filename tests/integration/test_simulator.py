@@ -172,7 +172,7 @@ def test_a_request_in_pieces_arrives_with_its_last_piece() -> None:
         last = clock.now()
         assert receive_after(sock, data[60:]).status == 200
         entries = simulator.stop().by_response_id()
-    assert entries["chatcmpl-sim-1"].received > last - 50_000
+    assert entries["sim-1"].received > last - 50_000
 
 
 def receive_after(sock: socket.socket, data: bytes) -> Response:
@@ -219,7 +219,7 @@ def test_a_slow_reader_gets_every_byte_in_order_and_the_ledger_notes_it() -> Non
             assert ask(quick, chat(max_tokens=1)).status == 200
             slow = receive(sock)
         ledger = simulator.stop()
-    entry = ledger.by_response_id()["chatcmpl-sim-0"]
+    entry = ledger.by_response_id()["sim-0"]
     assert entry.ended == "complete"
     assert len(slow.raw) == sum(entry.sizes)
     assert len(slow.events()) == 40_000 + 2

@@ -1,148 +1,140 @@
-"""The bytes of an answer in OpenAI's chat format, made before they are due."""
+"""The writes of one answer, made as far as can be before they are due."""
 
-import msgspec
+from collections.abc import Callable
+from typing import cast
 
-from llm_latency_lens.simulator.request import ChatRequest
+from msgspec import Struct
 
-_WORDS = (" the", " quick", " brown", " fox", " jumps", " over", " a", " dog")
-_JSON = msgspec.json.Encoder().encode
-_STREAM_FIELDS = (
-    "Content-Type: text/event-stream",
-    "Cache-Control: no-cache",
-    "Transfer-Encoding: chunked",
-)
-_CREATED = 1700000000  # fixed, so that a seed gives the same bytes again
-_FINGERPRINT = "fp_simulator"
+from llm_latency_lens.simulator.framing import Chunked, Framing, head, json_response
+from llm_latency_lens.simulator.told import Piece, Told
+from llm_latency_lens.simulator.voice import Voice
+
+_CYCLE = 8
+"""Tokens of one kind repeat their words, and with them their bytes, after so many."""
+_NS_PER_MS = 1_000_000
 
 
-def chunked(data: bytes) -> bytes:
-    """One piece of a chunked body."""
-    return b"%x\r\n%s\r\n" % (len(data), data)
+class Making(Struct, frozen=True, kw_only=True):
+    """How an answer is made, faults included; by default as a well-behaved server would.
+
+    `before` goes out as soon as the request is there, `fields` are further header fields, `pings` come
+    before the first token, `tokens` is another number of token writes, `spoil` changes their bodies
+    (index, bytes), `troubled` ends the stream with an error, `strip_end` leaves the end marker out.
+    """
+
+    framing: Callable[[], Framing] = cast("Callable[[], Framing]", Chunked)
+    before: bytes = b""
+    fields: tuple[str, ...] = ()
+    pings: int = 0
+    tokens: int | None = None
+    spoil: Callable[[int, bytes], bytes] | None = None
+    troubled: bool = False
+    strip_end: bool = False
+
+
+AS_IT_SHOULD = Making()
 
 
 class Answer:
-    """The writes of one answer: `opening`, then `token(i)` for each token, then `closing`; or `document`.
+    """`opening`, then `token(i)` for each token, then `closing`; or `document` where no stream was asked for.
 
-    `opening` is the response head and the chunk that gives the role alone, `closing` the finish reason,
-    the usage if it was asked for, the end marker and the end of the body, `document` the whole answer
-    as one JSON response where no stream was asked for.
+    `opening` is the response head and what the language says before the first token; `closing` is the
+    finish reason, usage, end marker and the end of the body. Where they tell times, `elapsed` is ns
+    since the request was complete.
     """
 
     __slots__ = (
-        "_id",
+        "_cached",
+        "_framing",
+        "_head",
         "_keep_alive",
-        "_request",
-        "_tokens",
-        "closing",
-        "document",
-        "opening",
-        "output_tokens",
+        "_making",
+        "_opening",
+        "_voice",
+        "told",
     )
 
     def __init__(
-        self, response_id: str, request: ChatRequest, output_tokens: int, *, keep_alive: bool
+        self, voice: Voice, told: Told, making: Making = AS_IT_SHOULD, *, keep_alive: bool
     ) -> None:
-        self._id = response_id
-        self._request = request
+        self.told = told
+        self._voice = voice
+        self._making = making
         self._keep_alive = keep_alive
-        self.output_tokens = output_tokens
-        self._tokens: list[bytes] = []
-        self.opening = self.closing = self.document = b""
-        if request.stream:
-            self.opening = self._make_opening()
-            self._tokens = [self._chunk({"content": word}) for word in _WORDS[:output_tokens]]
-            self.closing = self._make_closing()
-        else:
-            self.document = self._make_document()
+        self._framing: Framing = making.framing()
+        self._cached: dict[tuple[str, int], bytes] = {}
+        self._head = self._opening = b""
+        if self.streamed:
+            self._prepare()
 
     @property
     def streamed(self) -> bool:
-        """Whether a stream was asked for."""
-        return self._request.stream
+        """Whether the answer is a stream."""
+        return self.told.asked.stream
 
     @property
-    def finish_reason(self) -> str:
-        """`length` where the request's limit cut the answer, else `stop`."""
-        limit = self._request.limit
-        return "length" if limit is not None and self.output_tokens >= limit else "stop"
+    def output_tokens(self) -> int:
+        """How many token writes there are."""
+        making, told = self._making, self.told
+        if making.tokens is None:
+            return told.output_tokens
+        return making.tokens if making.spoil else min(making.tokens, told.output_tokens)
+
+    def opening(self, elapsed: int) -> bytes:
+        """The first write."""
+        return self._head.replace(b"@", str(elapsed // _NS_PER_MS).encode(), 1) + self._opening
 
     def token(self, index: int) -> bytes:
-        """The chunk of token `index`."""
-        return self._tokens[index % len(self._tokens)]
+        """The write of token `index`."""
+        making, told = self._making, self.told
+        if self._voice.NUMBERED or making.spoil or not self._framing.stateless:
+            return self._framing.piece(self._token(index))
+        if index in {0, told.thinking} or told.calls_tool:
+            return self._framing.piece(self._token(index))
+        key = told.kind(index), index % _CYCLE
+        data = self._cached.get(key)
+        if data is None:
+            data = self._cached[key] = self._framing.piece(self._token(index))
+        return data
 
-    def _make_opening(self) -> bytes:
-        head = _head(200, _STREAM_FIELDS, keep_alive=self._keep_alive)
-        return head + self._chunk({"role": "assistant", "content": ""})
+    def closing(self, elapsed: int) -> bytes:
+        """The last write."""
+        making, voice = self._making, self._voice
+        if making.troubled:
+            body = voice.trouble("the simulated server is overloaded")
+        else:
+            body = voice.closing(self.told, elapsed)
+            if making.strip_end:
+                body = body.removesuffix(voice.END) if voice.END else b""
+        return self._framing.piece(body) + self._framing.end()
 
-    def _make_closing(self) -> bytes:
-        closing = self._chunk({}, self.finish_reason)
-        if self._request.include_usage:
-            usage = {**self._frame(), "choices": [], "usage": self._usage()}
-            closing += chunked(b"data: " + _JSON(usage) + b"\n\n")
-        return closing + chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    def document(self, elapsed: int) -> bytes:
+        """The whole answer as one response."""
+        times = (f"openai-processing-ms: {elapsed // _NS_PER_MS}",)
+        document = self._voice.document(self.told, elapsed)
+        fields = (*self._identity(), *times, *self._making.fields)
+        return json_response(200, document, keep_alive=self._keep_alive, fields=fields)
 
-    def _make_document(self) -> bytes:
-        words = "".join(_WORDS[i % len(_WORDS)] for i in range(self.output_tokens))
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": words},
-            "finish_reason": self.finish_reason,
-        }
-        frame = {**self._frame(), "object": "chat.completion"}
-        document = {**frame, "choices": [choice], "usage": self._usage()}
-        return json_response(200, document, keep_alive=self._keep_alive)
+    def _identity(self) -> tuple[str, ...]:
+        return (f"x-request-id: {self.told.id}",)
 
-    def _frame(self) -> dict[str, object]:
-        return {
-            "id": self._id,
-            "object": "chat.completion.chunk",
-            "created": _CREATED,
-            "model": self._request.model,
-            "system_fingerprint": _FINGERPRINT,
-        }
+    def _prepare(self) -> None:
+        making, voice = self._making, self._voice
+        kind = "application/json" if self.told.asked.as_array else voice.STREAM_TYPE
+        fields = (
+            f"Content-Type: {kind}",
+            "openai-processing-ms: @",
+            "Cache-Control: no-cache",
+            *self._identity(),
+            *self._framing.fields,
+            *making.fields,
+        )
+        self._head = head(200, fields, keep_alive=self._keep_alive)
+        self._opening = self._framing.piece(voice.opening(self.told) + voice.PING * making.pings)
 
-    def _chunk(self, delta: dict[str, str], finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return chunked(b"data: " + _JSON({**self._frame(), "choices": [choice]}) + b"\n\n")
-
-    def _usage(self) -> dict[str, object]:
-        prompt, output = self._request.prompt_tokens, self.output_tokens
-        return {
-            "prompt_tokens": prompt,
-            "completion_tokens": output,
-            "total_tokens": prompt + output,
-            "prompt_tokens_details": {"cached_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0},
-        }
-
-
-_REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    413: "Content Too Large",
-}
-
-
-def _head(status: int, fields: tuple[str, ...], *, keep_alive: bool) -> bytes:
-    lines = (f"HTTP/1.1 {status} {_REASONS[status]}", *fields)
-    ending = () if keep_alive else ("Connection: close",)
-    return "\r\n".join((*lines, *ending, "", "")).encode()
-
-
-def json_response(
-    status: int, document: object, *, keep_alive: bool, fields: tuple[str, ...] = ()
-) -> bytes:
-    """A whole response with a JSON body and, where given, further header fields."""
-    body = _JSON(document)
-    own = ("Content-Type: application/json", f"Content-Length: {len(body)}")
-    return _head(status, (*own, *fields), keep_alive=keep_alive) + body
-
-
-def error_response(
-    status: int, message: str, *, keep_alive: bool, fields: tuple[str, ...] = ()
-) -> bytes:
-    """An error in OpenAI's shape."""
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return json_response(status, {"error": error}, keep_alive=keep_alive, fields=fields)
+    def _token(self, index: int) -> bytes:
+        told = self.told
+        kind = told.kind(index)
+        begins = index in {0, told.thinking}
+        data = self._voice.piece(told, Piece(index, kind, told.word(index), begins))
+        return data if self._making.spoil is None else self._making.spoil(index, data)

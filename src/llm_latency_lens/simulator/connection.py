@@ -5,26 +5,28 @@ What the socket does not take at once waits here in order, and whoever wrote it 
 
 import asyncio
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 
 import httptools
 from msgspec import Struct
 
-from llm_latency_lens.simulator.answer import error_response
+from llm_latency_lens.simulator.framing import json_response
 from llm_latency_lens.simulator.stamp import ANCILLARY, WallMap, now
 
 _LARGEST_BODY = 16 * 1024 * 1024
 
 
 class Arrived(Struct, frozen=True, kw_only=True):
-    """A whole request. `received` is when its last byte arrived (by `received_by`), `read` when it was taken.
+    """A whole request; header names in lower case. `received` is when its last byte arrived (by `received_by`), `read` when it was taken.
 
     `too_large`: the body was above 16 MiB and has been dropped.
     """
 
     method: str
     path: str
+    headers: dict[str, str]
     body: bytes
     received: int
     received_by: str
@@ -55,6 +57,7 @@ class _Incoming:
 
     def on_message_begin(self) -> None:
         self.path = b""
+        self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.too_large = False
         self._expects = False
@@ -63,6 +66,7 @@ class _Incoming:
         self.path += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
         if name.lower() == b"expect" and value.lower() == b"100-continue":
             self._expects = True
 
@@ -141,6 +145,12 @@ class Connection:
             self._waiting.clear()
             self._handlers.closed(self, how)
 
+    def reset(self) -> None:
+        """Close with a reset."""
+        if self.open:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close("reset")
+
     def _on_readable(self) -> None:
         try:
             data, ancillary, _, _ = self._sock.recvmsg(65536, ANCILLARY)
@@ -177,6 +187,7 @@ class Connection:
         arrived = Arrived(
             method=self._parser.get_method().decode("ascii"),
             path=incoming.path.decode("latin-1"),
+            headers=incoming.headers,
             body=bytes(incoming.body),
             received=arrival[0],
             received_by=arrival[1],
@@ -191,7 +202,7 @@ class Connection:
             self.close("pipelined")
             return
         self._keep_alive = False
-        self.write(error_response(400, words, keep_alive=False))
+        self.write(json_response(400, {"error": {"message": words}}, keep_alive=False))
         self.answered()
 
     def _send_continue(self) -> None:

@@ -39,7 +39,8 @@ class Entry(Struct, tag="request", kw_only=True):
     before `send`), its size in bytes, what it carried. Kinds: role (response head and role chunk), token,
     finish (finish reason, usage where asked for, end marker), or document for an unstreamed answer.
     `queued` has the writes that found the socket full, by index, and when their last byte left (0: never).
-    `ended` is open, complete, client_closed, server_stopped or pipelined.
+    `ended` is open, complete, refused (with a `status` other than 200, or a page), cut, reset,
+    client_closed, server_stopped or pipelined; `faults` are those that hit this request.
     """
 
     id: int
@@ -47,7 +48,7 @@ class Entry(Struct, tag="request", kw_only=True):
     received: int
     received_by: str
     read: int
-    prompt_tokens: int
+    prompt_tokens: int = 0
     output_tokens: int = 0
     cold: bool = False
     due: list[int] = []
@@ -55,6 +56,8 @@ class Entry(Struct, tag="request", kw_only=True):
     sizes: list[int] = []
     kinds: list[str] = []
     queued: dict[int, int] = {}
+    status: int = 200
+    faults: tuple[str, ...] = ()
     ended: str = "open"
     lag_mean: float = 0.0
     lag_max: int = 0
@@ -62,7 +65,7 @@ class Entry(Struct, tag="request", kw_only=True):
     @property
     def response_id(self) -> str:
         """The id that the answer carries: how a client's record is matched to this entry."""
-        return f"chatcmpl-sim-{self.id}"
+        return f"sim-{self.id}"
 
     def tokens_sent(self) -> list[int]:
         """The instant at which each token left: its write's, or when its last byte left where it queued."""

@@ -4,16 +4,27 @@ import asyncio
 import itertools
 import os
 import socket
-from collections.abc import Callable
 
 from llm_latency_lens.errors import MachineError, StoreError
-from llm_latency_lens.simulator.answer import Answer, error_response, json_response
+from llm_latency_lens.simulator.asked import BadRequestError
 from llm_latency_lens.simulator.batching_drive import BatchingDrive
 from llm_latency_lens.simulator.connection import Arrived, Connection, Handlers
+from llm_latency_lens.simulator.fault import Fault
+from llm_latency_lens.simulator.faulty import outlet_of
+from llm_latency_lens.simulator.framing import json_response
 from llm_latency_lens.simulator.latency import generator, token_instants
 from llm_latency_lens.simulator.ledger import Entry, Lag, LedgerHeader, LedgerWriter
 from llm_latency_lens.simulator.pacer import Pacer
-from llm_latency_lens.simulator.request import BadRequestError, ChatRequest, read_chat_request
+from llm_latency_lens.simulator.reply import (
+    Refusal,
+    Reply,
+    bad_request,
+    faults_of,
+    key_of,
+    make_reply,
+    refusal_of,
+)
+from llm_latency_lens.simulator.routes import MODELS, Route, route
 from llm_latency_lens.simulator.spec import SimulatorSpec
 from llm_latency_lens.simulator.stamp import WallMap, ask_for_stamps, now
 from llm_latency_lens.simulator.stream import Stream
@@ -25,7 +36,6 @@ _FLUSH_BUSY, _FLUSH_SHARE = 1_000, 50
 """How many recorded writes a flush deals with: where nothing is due soon, and under load, where a fiftieth
 of what waits is the least, so that nothing grows without end. A thousand take about 0.2 ms."""
 _ACCEPT_AGAIN_S = 0.05
-_CHAT, _MODELS = "/v1/chat/completions", "/v1/models"
 
 
 class Simulator:
@@ -38,7 +48,6 @@ class Simulator:
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer(self._loop)
         self._wall = WallMap()
-        self._numbers = itertools.count()
         self._connections: set[Connection] = set()
         self._connection_numbers = itertools.count(1)
         self._streams: dict[int, Stream] = {}  # by the connection's number
@@ -46,7 +55,7 @@ class Simulator:
         self._flush: asyncio.TimerHandle | None = None
         self._accept_again: asyncio.TimerHandle | None = None
         self._handlers = Handlers(self._on_request, self._on_close)
-        self._routes = {(_CHAT, "POST"): self._on_chat, (_MODELS, "GET"): self._on_models}
+        self._key = key_of(spec)
         self._engine = BatchingDrive(spec.batching, self._pacer) if spec.batching else None
         self._listener = _listen(spec.host, spec.port)
         header = LedgerHeader(spec, os.getpid(), now())
@@ -112,85 +121,87 @@ class Simulator:
             stream.abandon(how)
 
     def _on_request(self, connection: Connection, arrived: Arrived) -> None:
+        found: Route | None = None
         try:
-            self._route(arrived)(connection, arrived)
+            if arrived.path == MODELS and arrived.method == "GET":
+                self._tell_models(connection, arrived)
+                return
+            found = route(arrived.method, arrived.path)
+            self._on_call(connection, arrived, found)
         except BadRequestError as error:
-            refusal = error_response(
-                error.status, str(error), keep_alive=arrived.keep_alive, fields=error.fields
-            )
-            # The answer to HEAD is a head; a body would be taken for the next answer.
-            end = refusal.index(b"\r\n\r\n") + 4 if arrived.method == "HEAD" else None
-            connection.write(refusal[:end])
+            connection.write(bad_request(error, found, arrived).data)
             connection.answered()
 
-    def _route(self, arrived: Arrived) -> Callable[[Connection, Arrived], None]:
-        path, method = arrived.path.partition("?")[0], arrived.method
-        if arrived.too_large:
-            raise BadRequestError("the body is above 16 MiB", 413)
-        if (path, method) in self._routes:
-            return self._routes[path, method]
-        allowed = ", ".join(verb for known, verb in self._routes if known == path)
-        if allowed:
-            fields = (f"Allow: {allowed}",)
-            raise BadRequestError(f"{method} is not for {path}; use {allowed}", 405, fields)
-        raise BadRequestError(f"no such path: {path}; chat is at {_CHAT}", 404)
-
-    def _on_models(self, connection: Connection, arrived: Arrived) -> None:
+    def _tell_models(self, connection: Connection, arrived: Arrived) -> None:
         models = [{"id": self.spec.model, "object": "model", "owned_by": "simulator"}]
         document = {"object": "list", "data": models}
         connection.write(json_response(200, document, keep_alive=arrived.keep_alive))
         connection.answered()
 
-    def _on_chat(self, connection: Connection, arrived: Arrived) -> None:
-        request = read_chat_request(arrived.body)
-        number = next(self._numbers)
-        output = self._output_tokens(number, request)
+    def _on_call(self, connection: Connection, arrived: Arrived, found: Route) -> None:
+        number = self.requests
+        faults = faults_of(self.spec, number)
         entry = Entry(
             id=number,
             connection=connection.number,
             received=arrived.received,
             received_by=arrived.received_by,
             read=arrived.read,
-            prompt_tokens=request.prompt_tokens,
-            output_tokens=output,
-            cold=self._is_cold(arrived.received),
+            faults=tuple(fault.name for fault in faults),
         )
+        refusal = refusal_of(found, arrived, faults, self._key)
+        if refusal is not None:
+            self.requests += 1
+            self._refuse(connection, entry, refusal)
+            return
+        reply = make_reply(self.spec, found, arrived, number, entry.response_id)
         self.requests += 1
+        entry.prompt_tokens = reply.told.asked.prompt_tokens
+        entry.output_tokens = reply.answer.output_tokens
+        entry.cold = self._is_cold(arrived.received)
         self._idle_since = None
-        answer = Answer(entry.response_id, request, output, keep_alive=arrived.keep_alive)
+        if reply.before:
+            connection.write(reply.before)
+        self._send(connection, entry, reply, faults)
 
+    def _refuse(self, connection: Connection, entry: Entry, refusal: Refusal) -> None:
+        entry.status, entry.ended = refusal.status, "refused"
+        connection.write(refusal.data)
+        connection.answered()
+        self._ledger.add(entry)
+
+    def _send(
+        self, connection: Connection, entry: Entry, reply: Reply, faults: tuple[Fault, ...]
+    ) -> None:
         def ended(stream: Stream) -> None:
             self._end(stream)
             connection.answered()
+            if any(fault.name == "close-delimited" for fault in faults):
+                connection.close("complete")
 
-        stream = Stream(answer, entry, connection, ended)
+        stream = Stream(reply.answer, entry, outlet_of(connection, faults), ended)
         self._streams[connection.number] = stream
-        if self.spec.role_early and request.stream:
+        if reply.early:
             stream.open_early(entry.received)
         loading = self.spec.cold_penalty if entry.cold else 0
         if self._engine is not None:
             self._engine.arrive(stream, loading)
         else:
-            self._follow(stream, loading)
+            self._follow(stream, loading, at_once=reply.at_once)
         self._pacer.add(stream)
 
-    def _output_tokens(self, number: int, request: ChatRequest) -> int:
-        spec = self.spec
-        output = spec.tokens
-        if spec.tokens_max > spec.tokens:
-            output = generator(spec.seed, "tokens", number).randint(spec.tokens, spec.tokens_max)
-        return max(min(output, request.limit or output), 1)
-
-    def _follow(self, stream: Stream, loading: int) -> None:
+    def _follow(self, stream: Stream, loading: int, *, at_once: bool) -> None:
         """Give the stream its tokens' instants, counted from the request's arrival."""
         spec, entry = self.spec, stream.entry
         rng = generator(spec.seed, "latency", entry.id)
         first = entry.received + spec.ttft.draw(rng) + loading
         instants = token_instants(first, spec.itl, rng, entry.output_tokens)
-        if stream.streamed:
-            stream.follow(instants)
+        if not stream.streamed or not entry.output_tokens:
+            stream.expect(max(instants, default=first))
+        elif at_once:
+            stream.follow(itertools.repeat(max(instants), entry.output_tokens))
         else:
-            stream.expect(max(instants))
+            stream.follow(instants)
 
     def _is_cold(self, arrival: int) -> bool:
         after, since = self.spec.cold_after, self._idle_since

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.simulator.batching import Batching
+from llm_latency_lens.simulator.fault import Fault
 from llm_latency_lens.simulator.latency import Latency
 
 
@@ -12,7 +13,10 @@ class SimulatorSpec(Struct, frozen=True, kw_only=True):
 
     `tokens` is the output length of every request (at most what the request allows), from
     `tokens` to `tokens_max` where the latter is larger. With `batching`, `ttft` and `itl` follow
-    from the engine and are not used. Durations in ns; `port` 0 is any free port.
+    from the engine and are not used. The first `thinking` tokens are reasoning, `cached` of the
+    prompt's are said to come from a cache, and where a request offers tools and `calls_tools` is on,
+    one is called. `faults` are done to the requests they hit. `key_env` names the environment variable
+    with the key that requests must carry. Durations in ns; `port` 0 is any free port.
     """
 
     host: str = "127.0.0.1"
@@ -27,6 +31,11 @@ class SimulatorSpec(Struct, frozen=True, kw_only=True):
     cold_after: int | None = None
     cold_penalty: int = 2_000_000_000
     role_early: bool = False
+    thinking: int = 0
+    cached: int = 0
+    calls_tools: bool = False
+    faults: tuple[Fault, ...] = ()
+    key_env: str | None = None
     ledger: str | None = None
 
 

@@ -102,12 +102,12 @@ class Stream:
     def _next_write(self) -> tuple[bytes, str]:
         answer, index = self._answer, self._index
         if not answer.streamed:
-            return answer.document, "document"
+            return answer.document(now() - self.entry.received), "document"
         if index < 0:
-            return answer.opening, "role"
+            return answer.opening(now() - self.entry.received), "role"
         if index < answer.output_tokens:
             return answer.token(index), "token"
-        return answer.closing, "finish"
+        return answer.closing(now() - self.entry.received), "finish"
 
     def _send(self, due: int) -> bool:
         """Make the next write; False when it was the last, or nobody is there to take it."""
