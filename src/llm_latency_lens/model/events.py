@@ -22,6 +22,13 @@ class Opening(Struct, frozen=True, gc=False):
     """Belongs to the answer but holds no generated output: a role-only or empty delta."""
 
 
+class Vectors(Struct, frozen=True, gc=False):
+    """Embeddings: how many, of how many numbers each."""
+
+    count: int
+    dimensions: int
+
+
 class Identity(Struct, frozen=True, gc=False):
     """What the server says that it is: the model's echo, its fingerprint, the response's id."""
 
@@ -101,6 +108,7 @@ class Done(Struct, frozen=True, gc=False):
 StreamEvent = (
     Delta
     | Opening
+    | Vectors
     | Identity
     | Usage
     | Finish

@@ -6,26 +6,63 @@ provider's dialect writes it.
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 
+class Image(Struct, frozen=True, kw_only=True):
+    """A picture in a message: at a `url`, or as base64 `data` of a `media_type` such as image/png."""
+
+    url: str | None = None
+    data: str = ""
+    media_type: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The URL, or the data as a data URL."""
+        return self.url or f"data:{self.media_type};base64,{self.data}"
+
+
 class Message(Struct, frozen=True):
-    """One turn of a conversation."""
+    """One turn of a conversation: its text, and the images that come with it."""
 
     role: str
     content: str
+    images: tuple[Image, ...] = ()
+
+
+class Tool(Struct, frozen=True):
+    """A function that the model may call; `parameters` is its JSON Schema."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = msgspec.field(
+        default_factory=lambda: {"type": "object", "properties": {}}
+    )
 
 
 class Request(Struct, frozen=True, kw_only=True):
     """One wish for generated tokens.
 
-    `extra` is merged into the top level of the request body, so anything a server understands can be
-    asked for.
+    The fields from `max_tokens` to `min_tokens` are settings: None is not asked for, and what a dialect
+    has no name for is refused before anything is sent. `reasoning` is an effort such as low, medium or
+    high, `thinking_budget` a number of tokens. `ignore_eos` and `min_tokens` fix the output's length
+    where the server allows it. `extra` is merged into the request body, object by object, so anything
+    a server understands can be asked for.
     """
 
     messages: tuple[Message, ...]
     max_tokens: int | None = None
     temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    sampling_seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    reasoning: str | None = None
+    thinking_budget: int | None = None
+    ignore_eos: bool | None = None
+    min_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
     stream: bool = True
     extra: dict[str, Any] = {}
 
@@ -57,17 +94,34 @@ class TlsOptions(Struct, frozen=True):
     client_key: str | None = None
 
 
+class AwsKeys(Struct, frozen=True, kw_only=True):
+    """What AWS requests are signed with. Secret but for the region and the service."""
+
+    access_key: str
+    secret_key: str
+    region: str
+    token: str | None = None
+    service: str = "bedrock"
+
+    def __repr__(self) -> str:
+        return f"AwsKeys(region={self.region!r})"
+
+
 class Target(Struct, frozen=True, kw_only=True):
     """Where a request goes: a model of a provider at a base URL, and how that is reached.
 
-    `headers` may hold secrets; a Target is shown to people through `public_name` only.
+    `query` is added to every path. `headers` and `aws` may hold secrets; a Target is shown to people
+    through `public_name` only. `price_as` is the provider whose prices hold there (None: unknown).
     """
 
     provider: str
     dialect: str
     model: str
     base_url: Url
+    query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    aws: AwsKeys | None = None
+    price_as: str | None = None
     tls: TlsOptions = TlsOptions()
     proxy: Url | None = None
 

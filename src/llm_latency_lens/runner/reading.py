@@ -21,6 +21,7 @@ from llm_latency_lens.model.events import (
     Unknown,
     Unterminated,
     Usage,
+    Vectors,
 )
 from llm_latency_lens.model.recording import READ_FIELDS, Recording
 
@@ -44,6 +45,7 @@ class Reading:
         "pings",
         "timings",
         "usage",
+        "vectors",
     )
 
     def __init__(self) -> None:
@@ -62,6 +64,7 @@ class Reading:
         self.malformed: str | None = None
         self.done = False
         self.pings = 0
+        self.vectors = 0
 
 
 def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]]) -> Reading:
@@ -108,6 +111,11 @@ def _answer_begins(reading: Reading, stamp: int) -> None:
 
 def _on_opening(reading: Reading, _: Opening, stamp: int) -> None:
     _answer_begins(reading, stamp)
+
+
+def _on_vectors(reading: Reading, event: Vectors, stamp: int) -> None:
+    _answer_begins(reading, stamp)
+    reading.vectors += event.count
 
 
 def _on_identity(reading: Reading, event: Identity, _: int) -> None:
@@ -158,6 +166,7 @@ def _flag(name: str) -> Callable[[Reading, StreamEvent, int], None]:
 
 _HANDLERS: dict[type, Callable[..., None]] = {
     Opening: _on_opening,
+    Vectors: _on_vectors,
     Identity: _on_identity,
     Usage: _on_usage,
     Finish: _on_finish,

@@ -21,14 +21,22 @@ from llm_latency_lens.model.events import (
     Unknown,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
 from llm_latency_lens.wire.json_object import (
     count_of,
     object_of,
     objects_of,
     text_of,
 )
-from llm_latency_lens.wire.json_request import accept_of, post, settings, system_and_turns
+from llm_latency_lens.wire.json_request import (
+    Json,
+    accept_of,
+    merged,
+    post,
+    schema,
+    settings,
+    system_and_turns,
+)
 from llm_latency_lens.wire.json_stream import (
     Decoded,
     decode_body,
@@ -41,6 +49,15 @@ _VERSION = "2023-06-01"
 _DEFAULT_MAX_TOKENS = 1024
 """The API demands a limit; this one is used where none was asked for."""
 
+_SETTINGS = {
+    "max_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "stop": "stop_sequences",
+    "reasoning": "output_config.effort",
+    "thinking_budget": "thinking.budget_tokens",
+}
 _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -54,16 +71,31 @@ _ENCODE = msgspec.json.Encoder().encode
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/messages`; system messages go to the field of their own."""
     system, conversation = system_and_turns(request)
-    body: dict[str, object] = {
+    tools = [schema(tool, "input_schema") for tool in request.tools]
+    body = {
         "model": target.model,
         "max_tokens": _DEFAULT_MAX_TOKENS,
-        "messages": conversation,
+        "messages": [{"role": m.role, "content": _content(m)} for m in conversation],
         "stream": request.stream,
         **({"system": system} if system else {}),
-        **settings(request, "max_tokens"),
-        **request.extra,
+        **({"tools": tools} if tools else {}),
+        **({"thinking": {"type": "enabled"}} if request.thinking_budget is not None else {}),
     }
+    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
     return post(target, "/messages", body, accept_of(request), (("anthropic-version", _VERSION),))
+
+
+def _content(message: Message) -> str | list[Json]:
+    if not message.images:
+        return message.content
+    images = [{"type": "image", "source": _source(image)} for image in message.images]
+    return [*images, {"type": "text", "text": message.content}]
+
+
+def _source(image: Image) -> Json:
+    if image.url is not None:
+        return {"type": "url", "url": image.url}
+    return {"type": "base64", "media_type": image.media_type, "data": image.data}
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:

@@ -26,9 +26,25 @@ from llm_latency_lens.wire.json_object import (
     read_object,
     text_of,
 )
-from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
+from llm_latency_lens.wire.json_request import (
+    accept_of,
+    function_tools,
+    merged,
+    post,
+    settings,
+    turns,
+)
 from llm_latency_lens.wire.json_stream import Decoded, decode_body, read_json
 
+_SETTINGS = {
+    "max_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "p",
+    "top_k": "k",
+    "sampling_seed": "seed",
+    "stop": "stop_sequences",
+    "thinking_budget": "thinking.token_budget",
+}
 _FINISH = {
     "COMPLETE": "stop",
     "STOP_SEQUENCE": "stop",
@@ -41,13 +57,14 @@ _FAILURES = frozenset({"ERROR", "ERROR_LIMIT", "TIMEOUT"})
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/chat`."""
-    body: dict[str, object] = {
+    body = {
         "model": target.model,
         "messages": turns(request),
         "stream": request.stream,
-        **settings(request, "max_tokens"),
-        **request.extra,
+        **function_tools(request.tools),
+        **({"thinking": {"type": "enabled"}} if request.thinking_budget is not None else {}),
     }
+    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
     return post(target, "/chat", body, accept_of(request))
 
 

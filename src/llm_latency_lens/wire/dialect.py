@@ -18,7 +18,10 @@ DIALECTS = {
     "gemini": "llm_latency_lens.wire.gemini",
     "ollama": "llm_latency_lens.wire.ollama",
     "cohere": "llm_latency_lens.wire.cohere",
+    "openai_embeddings": "llm_latency_lens.wire.openai_embeddings",
 }
+UNSTREAMED = frozenset({"openai_embeddings"})
+"""Those whose answers are never streamed."""
 
 
 class Dialect(Protocol):

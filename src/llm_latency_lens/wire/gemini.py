@@ -21,7 +21,7 @@ from llm_latency_lens.model.events import (
     StreamEvent,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
 from llm_latency_lens.wire import json_array
 from llm_latency_lens.wire.gemini_chunk import plain_text
 from llm_latency_lens.wire.json_object import (
@@ -30,7 +30,15 @@ from llm_latency_lens.wire.json_object import (
     objects_of,
     text_of,
 )
-from llm_latency_lens.wire.json_request import accept_of, post, settings, system_and_turns
+from llm_latency_lens.wire.json_request import (
+    Json,
+    accept_of,
+    merged,
+    post,
+    schema,
+    settings,
+    system_and_turns,
+)
 from llm_latency_lens.wire.json_stream import (
     Decoded,
     decode_body,
@@ -40,6 +48,16 @@ from llm_latency_lens.wire.json_stream import (
 )
 
 _ENCODE = msgspec.json.Encoder().encode
+_SETTINGS = {
+    "max_tokens": "maxOutputTokens",
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "sampling_seed": "seed",
+    "stop": "stopSequences",
+    "reasoning": "thinkingConfig.thinkingLevel",
+    "thinking_budget": "thinkingConfig.thinkingBudget",
+}
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
 _ROLES = {"assistant": "model", "user": "user"}
 
@@ -47,20 +65,34 @@ _ROLES = {"assistant": "model", "user": "user"}
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/models/{model}:streamGenerateContent?alt=sse`, or `:generateContent`."""
     system, conversation = system_and_turns(request)
-    config = settings(request, "maxOutputTokens")
-    body: dict[str, object] = {
+    config = settings(request, _SETTINGS, target.provider)
+    if "thinkingConfig" in config:
+        config["thinkingConfig"]["includeThoughts"] = True
+    tools = [schema(tool) for tool in request.tools]
+    body = {
         "contents": [
-            {"role": _ROLES.get(turn["role"], turn["role"]), "parts": [{"text": turn["content"]}]}
+            {"role": _ROLES.get(turn.role, turn.role), "parts": _parts(turn)}
             for turn in conversation
         ],
         **({"systemInstruction": {"parts": [{"text": system}]}} if system else {}),
+        **({"tools": [{"functionDeclarations": tools}]} if tools else {}),
         **({"generationConfig": config} if config else {}),
-        **request.extra,
     }
+    body = merged(body, request.extra)
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
     return post(
         target, f"/models/{quote(target.model, safe='-._')}:{method}", body, accept_of(request)
     )
+
+
+def _parts(message: Message) -> list[Json]:
+    return [{"text": message.content}, *map(_image, message.images)]
+
+
+def _image(image: Image) -> Json:
+    if image.url is not None:
+        return {"fileData": {"fileUri": image.url}}
+    return {"inlineData": {"mimeType": image.media_type, "data": image.data}}
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:

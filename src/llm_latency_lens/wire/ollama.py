@@ -22,7 +22,7 @@ from llm_latency_lens.model.events import (
     Unterminated,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
 from llm_latency_lens.wire import json_lines
 from llm_latency_lens.wire.json_object import (
     BadJsonError,
@@ -33,9 +33,26 @@ from llm_latency_lens.wire.json_object import (
     seconds_of,
     text_of,
 )
-from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
+from llm_latency_lens.wire.json_request import (
+    Json,
+    accept_of,
+    data_of,
+    function_tools,
+    merged,
+    post,
+    settings,
+)
 from llm_latency_lens.wire.json_stream import Decoded, bad_json, nested_error, read_error_body
 
+_SETTINGS = {
+    "max_tokens": "options.num_predict",
+    "temperature": "options.temperature",
+    "top_p": "options.top_p",
+    "top_k": "options.top_k",
+    "sampling_seed": "options.seed",
+    "stop": "options.stop",
+    "reasoning": "think",
+}
 _ENCODE = msgspec.json.Encoder().encode
 _TYPES = frozenset({"application/x-ndjson", "application/json", "application/ndjson", ""})
 _NS = 1e-9
@@ -43,15 +60,20 @@ _NS = 1e-9
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/api/chat`; limits and sampling go into `options`."""
-    options = settings(request, "num_predict")
-    body: dict[str, object] = {
+    body = {
         "model": target.model,
-        "messages": turns(request),
+        "messages": [_turn(message) for message in request.messages],
         "stream": request.stream,
-        **({"options": options} if options else {}),
-        **request.extra,
+        **function_tools(request.tools),
     }
+    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
     return post(target, "/api/chat", body, accept_of(request, "application/x-ndjson"))
+
+
+def _turn(message: Message) -> Json:
+    images = [data_of(image, "ollama")[1] for image in message.images]
+    pictures: Json = {"images": images} if images else {}
+    return {"role": message.role, "content": message.content, **pictures}
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:

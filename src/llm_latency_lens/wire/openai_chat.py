@@ -21,7 +21,14 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_object import BadJsonError
-from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
+from llm_latency_lens.wire.json_request import (
+    accept_of,
+    function_tools,
+    merged,
+    post,
+    settings,
+    turns,
+)
 from llm_latency_lens.wire.json_stream import (
     Decoded,
     bad_json,
@@ -37,21 +44,38 @@ from llm_latency_lens.wire.openai_chunk import (
     usage_of,
 )
 
-_OFFICIAL_HOST = "api.openai.com"
+_OFFICIAL_HOSTS = ("api.openai.com", ".openai.azure.com", ".cognitiveservices.azure.com")
+_OFFICIAL_SETTINGS = {
+    "max_tokens": "max_completion_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "sampling_seed": "seed",
+    "stop": "stop",
+    "reasoning": "reasoning_effort",
+}
+_SETTINGS = {
+    **_OFFICIAL_SETTINGS,
+    "max_tokens": "max_tokens",
+    "top_k": "top_k",
+    # What vLLM, SGLang, llama.cpp and others add.
+    "ignore_eos": "ignore_eos",
+    "min_tokens": "min_tokens",
+}
 _CHUNK_TYPES = frozenset({"", "message", "error"})
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/chat/completions`; usage is asked for in streams, compression never."""
-    official = target.base_url.host == _OFFICIAL_HOST
-    body: dict[str, object] = {
+    official = target.base_url.host.endswith(_OFFICIAL_HOSTS)
+    body = {
         "model": target.model,
         "messages": turns(request),
         "stream": request.stream,
         **({"stream_options": {"include_usage": True}} if request.stream else {}),
-        **settings(request, "max_completion_tokens" if official else "max_tokens"),
-        **request.extra,
+        **function_tools(request.tools),
     }
+    names = _OFFICIAL_SETTINGS if official else _SETTINGS
+    body = merged(body, settings(request, names, target.provider), request.extra)
     return post(target, "/chat/completions", body, accept_of(request))
 
 

@@ -19,14 +19,21 @@ from llm_latency_lens.model.events import (
     Unknown,
     Usage,
 )
-from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
 from llm_latency_lens.wire.json_object import (
     count_of,
     object_of,
     objects_of,
     text_of,
 )
-from llm_latency_lens.wire.json_request import accept_of, post, settings, turns
+from llm_latency_lens.wire.json_request import (
+    Json,
+    accept_of,
+    merged,
+    post,
+    schema,
+    settings,
+)
 from llm_latency_lens.wire.json_stream import (
     Decoded,
     decode_body,
@@ -37,6 +44,12 @@ from llm_latency_lens.wire.json_stream import (
 )
 
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_SETTINGS = {
+    "max_tokens": "max_output_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "reasoning": "reasoning.effort",
+}
 _DELTAS: dict[str, DeltaKind] = {
     "response.output_text.delta": "text",
     "response.refusal.delta": "text",
@@ -52,14 +65,22 @@ _DELTAS: dict[str, DeltaKind] = {
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/responses`."""
-    body: dict[str, object] = {
+    tools = [{"type": "function", **schema(tool)} for tool in request.tools]
+    body = {
         "model": target.model,
-        "input": turns(request),
+        "input": [{"role": m.role, "content": _content(m)} for m in request.messages],
         "stream": request.stream,
-        **settings(request, "max_output_tokens"),
-        **request.extra,
+        **({"tools": tools} if tools else {}),
     }
+    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
     return post(target, "/responses", body, accept_of(request))
+
+
+def _content(message: Message) -> str | list[Json]:
+    if not message.images:
+        return message.content
+    images = [{"type": "input_image", "image_url": i.reference} for i in message.images]
+    return [{"type": "input_text", "text": message.content}, *images]
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:

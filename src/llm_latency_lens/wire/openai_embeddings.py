@@ -1,0 +1,102 @@
+"""OpenAI's embeddings, as compatible servers speak them too: one document with a vector for each input.
+
+There is no stream and no generated token: what is timed is the whole answer.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from llm_latency_lens.errors import UsageError
+from llm_latency_lens.model.events import (
+    Finish,
+    Identity,
+    ServerError,
+    StreamEvent,
+    Usage,
+    Vectors,
+)
+from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.wire.json_object import count_of, object_of, objects_of, text_of
+from llm_latency_lens.wire.json_request import merged, post, settings
+from llm_latency_lens.wire.json_stream import (
+    Decoded,
+    decode_body,
+    error_of,
+    read_error_body,
+    read_json,
+)
+
+_BYTES_A_NUMBER = 4
+
+
+def encode(request: Request, target: Target) -> HttpRequest:
+    """POST `{base_url}/embeddings` with the text of the user's messages.
+
+    Raises:
+        UsageError: a setting or tool that embeddings can't have.
+    """
+    if request.tools:
+        raise UsageError("embeddings take no tools; leave --tools out")
+    texts = [m.content for m in request.messages if m.role != "system"]
+    body = {"model": target.model, "input": texts[0] if len(texts) == 1 else texts}
+    body = merged(body, settings(request, {}, target.provider), request.extra)
+    return post(target, "/embeddings", body, "application/json")
+
+
+def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
+    """Read a 2xx body: one document."""
+    return decode_body(body, content_type, max_event, _EmbeddingsReader())
+
+
+def read_error(body: bytes) -> ServerError:
+    """The error object of a response with an error status."""
+    return read_error_body(body)
+
+
+class _EmbeddingsReader:
+    """Reads the one document."""
+
+    __slots__ = ("broken",)
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - no names here
+        """The events of one object."""
+        return read_json(self, data, lambda value: tuple(_events(value)))
+
+    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
+        """The events of the whole answer."""
+        return self.read(data, "")
+
+
+def _events(value: dict[str, Any]) -> Iterator[StreamEvent]:
+    if value.get("error") is not None:
+        yield error_of(value["error"])
+        return
+    yield Identity(text_of(value, "model"), None, text_of(value, "id"))
+    sizes = [_dimensions(item.get("embedding")) for item in objects_of(value, "data")]
+    if any(sizes):
+        yield Vectors(len(sizes), max(sizes))
+    usage = object_of(value, "usage")
+    if usage:
+        details = usage.get("prompt_tokens_details")
+        yield Usage(
+            input=count_of(usage, "prompt_tokens"),
+            output=0,
+            cached=count_of(details, "cached_tokens"),
+        )
+    yield Finish("stop")
+
+
+def _dimensions(vector: object) -> int:
+    if isinstance(vector, list):
+        return len(vector)
+    if not isinstance(vector, str):
+        return 0
+    try:
+        return len(base64.b64decode(vector, validate=True)) // _BYTES_A_NUMBER
+    except binascii.Error:
+        return 0
