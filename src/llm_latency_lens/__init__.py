@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llm_latency_lens.model.request import Limits, Message, TlsOptions
     from llm_latency_lens.model.result import Result
     from llm_latency_lens.profiler import Load, Profile, Profiler, run
-    from llm_latency_lens.providers.target import Where
+    from llm_latency_lens.providers.where import Where
     from llm_latency_lens.workload.workload import Workload
 
 __version__ = "0.1.0"
@@ -43,7 +43,7 @@ _HOME = {
     "Result": "model.result",
     "TlsOptions": "model.request",
     "UsageError": "errors",
-    "Where": "providers.target",
+    "Where": "providers.where",
     "Workload": "workload.workload",
     "run": "profiler",
 }

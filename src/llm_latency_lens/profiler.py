@@ -28,7 +28,9 @@ from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.model.run import RunHeader
-from llm_latency_lens.providers.target import Where, resolve_target
+from llm_latency_lens.providers.signing import signer
+from llm_latency_lens.providers.target import resolve_target
+from llm_latency_lens.providers.where import Where
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.books import Books
 from llm_latency_lens.runner.environment import describe_environment, usable_cpus
@@ -59,6 +61,8 @@ class Load(Struct, frozen=True, kw_only=True):
         workers: measuring processes; 0 takes one for each CPU but one.
         seed: of everything random; drawn where None, and stored with the run.
         goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
+        retries: how often a request that failed for a passing reason is tried again (in all for at most
+            a tenth of the requests); each attempt is a record of its own.
     """
 
     rate: float | str | None = None
@@ -70,6 +74,7 @@ class Load(Struct, frozen=True, kw_only=True):
     workers: int = 0
     seed: int | None = None
     goodput: str = ""
+    retries: int = 0
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -128,11 +133,12 @@ class Profiler:
         request = load_dialect(self.target.dialect).encode(
             request_for(asked, "measure", 0), self.target
         )
+        sign = signer(self.target)
         transport = LiveTransport(self.target.tls, self.target.proxy)
         transport.prepare(self.target.base_url)
         intended = self._clock.now()
         try:
-            recording = await transport.exchange(request, self.limits)
+            recording = await transport.exchange(sign(request), self.limits)
         finally:
             transport.close()
         attempt = Attempt(
@@ -167,7 +173,10 @@ class Profiler:
             target=self.target,
             limits=self.limits,
             workers=min(workers, most) if most else workers,
+            retries=load.retries,
         )
+        # Whatever the provider has no word for is refused here, before a worker meets it.
+        load_dialect(self.target.dialect).encode(request_for(asked, "measure", 0), self.target)
         return Benchmark(
             order=order, header=self._header(order, load, command), goodput=load.goodput
         )
@@ -211,6 +220,7 @@ class Profiler:
             "workload": _described(order.workload),
             "limits": msgspec.to_builtins(order.limits),
             "workers": order.workers,
+            "retries": order.retries,
             "goodput": load.goodput,
             "dialect": self.target.dialect,
         }

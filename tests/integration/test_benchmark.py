@@ -10,6 +10,7 @@ from tests.support.command import eventually, lll, start
 from tests.support.hostile import hostile, request, send, silence
 
 from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.model.request import Request
 from llm_latency_lens.profiler import Load, Profiler, run
 from llm_latency_lens.runner.run import Run
 from llm_latency_lens.simulator.latency import parse_latency
@@ -96,7 +97,7 @@ def test_unstreamed_answers_are_measured_too() -> None:
     """One document each: tokens by usage, one arrival."""
     from llm_latency_lens.workload.workload import Workload, of_prompts  # noqa: PLC0415
 
-    workload = Workload(conversations=of_prompts(("x",)), stream=False)
+    workload = Workload(conversations=of_prompts(("x",)), wish=Request(messages=(), stream=False))
     records: list[Record] = []
     with SimulatorProcess(QUICK) as simulator:
         run(profiler(simulator).benchmark(Load(requests=3), workload, sinks=[records.append]))

@@ -9,6 +9,7 @@ from tests.support.command import lll
 from tests.support.llama_server import llama_server
 
 from llm_latency_lens.model.record import OutcomeKind
+from llm_latency_lens.model.request import Request
 from llm_latency_lens.profiler import Load, Profile, Profiler, run
 from llm_latency_lens.workload.workload import Workload, of_prompts
 
@@ -27,7 +28,11 @@ def base_url() -> Iterator[str]:
 
 def profiled(base_url: str, prompt: str, max_tokens: int) -> Profile:
     """One request."""
-    workload = Workload(conversations=of_prompts((prompt,)), max_tokens=max_tokens, nonce=False)
+    workload = Workload(
+        conversations=of_prompts((prompt,)),
+        wish=Request(messages=(), max_tokens=max_tokens),
+        nonce=False,
+    )
     return run(Profiler("openai:tiny", base_url=base_url, environment={}).profile(workload))
 
 
@@ -65,7 +70,10 @@ def test_the_prompt_cache_is_seen(base_url: str) -> None:
 
 def test_a_nonce_keeps_the_cache_out(base_url: str) -> None:
     """Under load, every prompt begins differently: next to nothing comes from the cache."""
-    workload = Workload(conversations=of_prompts(("the very same words " * 30,)), max_tokens=4)
+    workload = Workload(
+        conversations=of_prompts(("the very same words " * 30,)),
+        wish=Request(messages=(), max_tokens=4),
+    )
     profiler = Profiler("openai:tiny", base_url=base_url, environment={})
     result = run(profiler.benchmark(Load(requests=8, concurrency=2), workload))
     assert result.outcomes["ok"] == 8
@@ -102,7 +110,8 @@ def test_the_other_dialects_read_what_a_real_server_sends(
     profiler = Profiler(f"{provider}:tiny", base_url=base_url, environment=environment)
     for stream in (True, False):
         workload = Workload(
-            conversations=of_prompts(("Hello there",)), max_tokens=12, stream=stream
+            conversations=of_prompts(("Hello there",)),
+            wish=Request(messages=(), max_tokens=12, stream=stream),
         )
         record = run(profiler.profile(workload)).record
         assert record.outcome.kind is OutcomeKind.OK, record.outcome

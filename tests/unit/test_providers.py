@@ -5,7 +5,9 @@ import pytest
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import HttpRequest, Url
-from llm_latency_lens.providers.target import Where, parse_url, resolve_target
+from llm_latency_lens.providers.target import resolve_target
+from llm_latency_lens.providers.url import parse_url
+from llm_latency_lens.providers.where import Where
 from llm_latency_lens.wire.openai_chat import encode
 from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
 

@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from llm_latency_lens.errors import UsageError
-from llm_latency_lens.model.request import Message
+from llm_latency_lens.model.request import Message, Request
 from llm_latency_lens.workload.prompts import read_conversations
 from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
 
-TWO = Workload(conversations=of_prompts(("one", "two"), "sys"), max_tokens=3, seed=5)
+TWO = Workload(
+    conversations=of_prompts(("one", "two"), "sys"), wish=Request(messages=(), max_tokens=3), seed=5
+)
 
 
 def test_requests_take_turns_and_differ_in_front() -> None:

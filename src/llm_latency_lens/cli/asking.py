@@ -14,7 +14,8 @@ def make_profiler(spec: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 - 
     from llm_latency_lens.cli.config import TARGETS  # noqa: PLC0415
     from llm_latency_lens.model.request import Limits, TlsOptions  # noqa: PLC0415
     from llm_latency_lens.profiler import Profiler  # noqa: PLC0415
-    from llm_latency_lens.providers.target import Where  # noqa: PLC0415
+    from llm_latency_lens.providers.auth import parse_header  # noqa: PLC0415
+    from llm_latency_lens.providers.where import Where  # noqa: PLC0415
 
     named: dict[str, Any] = click.get_current_context().meta.get(TARGETS, {}).get(spec, {})
 
@@ -27,6 +28,7 @@ def make_profiler(spec: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 - 
         base_url=chosen("base_url"),
         proxy=chosen("proxy"),
         tls=TlsOptions(chosen("ca_file"), chosen("client_cert"), chosen("client_key")),
+        headers=tuple(parse_header(text, os.environ) for text in options["header"]),
     )
     limits = Limits(
         connect_timeout=_above_zero(options["connect_timeout"], "--connect-timeout"),
@@ -58,24 +60,42 @@ def _check_files(files: dict[str, str | None]) -> None:
 
 def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN401 - imported late, for a quick --help
     """What is asked: exactly one of --prompt and --prompt-file."""
+    from llm_latency_lens.workload.attachments import read_image  # noqa: PLC0415
     from llm_latency_lens.workload.prompts import read_conversations  # noqa: PLC0415
     from llm_latency_lens.workload.workload import Workload, of_prompts  # noqa: PLC0415
 
     prompt, path = options["prompt"], options["prompt_file"]
+    images = tuple(read_image(where) for where in options["image"])
     if prompt is not None and path is not None:
         raise UsageError("--prompt and --prompt-file contradict each other: give one of them")
+    if path is not None and images:
+        raise UsageError(
+            "--image goes with --prompt; in a prompt file, messages have their own images"
+        )
     if path is not None:
         conversations = read_conversations(pathlib.Path(path), options["system"])
     elif prompt is not None and prompt.strip():
-        conversations = of_prompts((prompt,), options["system"])
+        conversations = of_prompts((prompt,), options["system"], images)
     else:
         raise UsageError("nothing to ask: give --prompt TEXT or --prompt-file PATH")
-    return Workload(
-        conversations=conversations,
-        max_tokens=options["max_tokens"],
-        temperature=options["temperature"],
-        stream=options["stream"],
-        nonce=nonce,
+    return Workload(conversations=conversations, wish=_wish(options), nonce=nonce)
+
+
+_SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "sampling_seed", "reasoning", "thinking_budget", "min_tokens", "stream")  # fmt: skip
+
+
+def _wish(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for a quick --help
+    """The request without its messages."""
+    from llm_latency_lens.model.request import Request  # noqa: PLC0415
+    from llm_latency_lens.workload.attachments import parse_extra, read_tools  # noqa: PLC0415
+
+    return Request(
+        messages=(),
+        stop=options["stop"] or None,
+        ignore_eos=True if options["ignore_eos"] else None,
+        tools=read_tools(options["tools"]) if options["tools"] else (),
+        extra=parse_extra(options["extra_body"]) if options["extra_body"] else {},
+        **{name: options[name] for name in _SETTINGS},
     )
 
 

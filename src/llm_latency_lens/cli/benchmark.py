@@ -41,7 +41,7 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     from llm_latency_lens.profiler import Load  # noqa: PLC0415
 
     load = Load(
-        **{key: given[key] for key in ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "goodput")},
+        **{key: given[key] for key in ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "goodput", "retries")},
         workers=parse_workers(given["workers"]),
     )  # fmt: skip
     profiler = make_profiler(target, given)

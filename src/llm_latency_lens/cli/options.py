@@ -44,6 +44,12 @@ TARGET = (
         metavar="URL",
         help="HTTP(S) proxy to go through; the environment's are not used.",
     ),
+    option(
+        "--header",
+        metavar="'NAME: VALUE'",
+        multiple=True,
+        help="A further header field; a secret value is written env:VARIABLE.",
+    ),
 )
 REQUEST = (
     option("--prompt", "-p", metavar="TEXT", help="The prompt."),
@@ -53,6 +59,17 @@ REQUEST = (
     option("--system", metavar="TEXT", help="System prompt."),
     option("--max-tokens", type=click.IntRange(1), help="Ask for at most this many output tokens."),
     option("--temperature", type=click.FloatRange(0), help="Sampling temperature."),
+    option("--top-p", type=click.FloatRange(0, 1), help="Sample from this share of likely tokens."),
+    option("--top-k", type=click.IntRange(1), help="Sample from so many likely tokens."),
+    option("--sampling-seed", type=int, help="The server's own seed."),
+    option("--stop", multiple=True, metavar="TEXT", help="Stop where this would be said."),
+    option("--reasoning", metavar="EFFORT", help="Effort of thought: low, medium, high, ..."),
+    option("--thinking-budget", type=click.IntRange(0), help="Tokens to think with, at most."),
+    option("--ignore-eos", is_flag=True, help="Go on to --max-tokens, where the server can."),
+    option("--min-tokens", type=click.IntRange(0), help="At least so many, where the server can."),
+    option("--tools", type=click.Path(), help="JSON file with tools that the model may call."),
+    option("--image", multiple=True, metavar="PATH|URL", help="An image to send with the prompt."),
+    option("--extra-body", metavar="JSON", help="Fields to merge into each request's body."),
     option("--stream/--no-stream", default=True, help="Ask for a streamed answer."),
 )
 LIMITS = (
@@ -97,6 +114,12 @@ LOAD = (
         type=click.IntRange(0),
         default=0,
         help="Requests before the measurement, not counted.",
+    ),
+    option(
+        "--retries",
+        type=click.IntRange(0),
+        default=0,
+        help="Try a request again that failed for a passing reason (a tenth of all, at most).",
     ),
     option("--workers", default="auto", metavar="N|auto", help="Measuring processes."),
     option(

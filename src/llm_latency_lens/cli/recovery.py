@@ -57,5 +57,5 @@ def subject_of_run(run: StoredRun) -> Subject:
         target=spec["target"],
         dialect=spec["dialect"],
         max_event=limits.max_event,
-        streamed=spec["workload"]["stream"],
+        streamed=spec["workload"]["wish"]["stream"],
     )

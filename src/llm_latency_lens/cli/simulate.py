@@ -21,6 +21,11 @@ _SERVER = (
     option("--cold-after", type=DURATION, help="Be cold at the start and after so long without a request."),
     option("--cold-penalty", type=DURATION, default="2s", help="What a cold start adds to the first token."),
     option("--role-early", is_flag=True, help="Send the empty role chunk at once, as some servers do."),
+    option("--thinking", default=0, type=click.IntRange(0), metavar="N", help="The first N tokens are reasoning."),
+    option("--cached", default=0, type=click.IntRange(0), metavar="N", help="Say that N tokens of the prompt came from a cache."),
+    option("--calls-tools", is_flag=True, help="Call a tool where the request offers one."),
+    option("--fault", multiple=True, metavar="FAULT", help="Do this wrong: NAME[:VALUE][@every=N|first=N|share=P], such as cut:120 or status:429,retry-after=2s@every=3."),
+    option("--key-env", metavar="VARIABLE", help="Demand the key that this environment variable holds."),
     option("--ledger", metavar="FILE", help="Write down, per request, when every byte left (JSON lines)."),
 )  # fmt: skip
 
@@ -28,12 +33,15 @@ _SERVER = (
 @click.command()
 @options(_SERVER, JSON)
 def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
-    """Serve OpenAI's chat API on loopback, sending every token at its scheduled instant.
+    """Serve every provider's API on loopback, sending every token at its scheduled instant.
 
-    The ledger has the truth that a measurement can be checked against. Input tokens are counted as words.
-    With --json one line on stdout says where it listens.
+    Each provider has its own paths on the one port: OpenAI (chat, responses, embeddings), Anthropic,
+    Gemini and Vertex, Bedrock, Azure, Cohere, Ollama. The ledger has the truth that a measurement can
+    be checked against. Input tokens are counted as words. With --json one line on stdout says where it
+    listens. The faults are listed in the documentation.
     """
     from llm_latency_lens.simulator.batching import parse_batching  # noqa: PLC0415
+    from llm_latency_lens.simulator.fault import parse_fault  # noqa: PLC0415
     from llm_latency_lens.simulator.host import serve  # noqa: PLC0415
     from llm_latency_lens.simulator.latency import parse_latency  # noqa: PLC0415
     from llm_latency_lens.simulator.server import Simulator  # noqa: PLC0415
@@ -47,7 +55,8 @@ def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
         tokens=fewest,
         tokens_max=most,
         batching=parse_batching(given["batching"]) if given["batching"] else None,
-        **{key: given[key] for key in ("host", "port", "model", "seed", "cold_after", "cold_penalty", "role_early", "ledger")},
+        faults=tuple(parse_fault(text) for text in given["fault"]),
+        **{key: given[key] for key in ("host", "port", "model", "seed", "cold_after", "cold_penalty", "role_early", "thinking", "cached", "calls_tools", "key_env", "ledger")},
     )  # fmt: skip
 
     def say(simulator: Simulator) -> None:

@@ -82,6 +82,7 @@ def _offered(summary: Summary, setting: Setting) -> Offered:
         planned=counts.planned,
         sent=counts.planned - counts.not_sent,
         warmup=summary.warmup,
+        retries=summary.retries,
         rate=setting.planned_rate,
         achieved=summary.timeline.start_rate(),
         concurrency=arrival.concurrency,

@@ -38,6 +38,7 @@ class Summary:
         self.stamps: Counter[str] = Counter()
         self.finish_reasons: Counter[str] = Counter()
         self.warmup = 0
+        self.retries = 0
         self.new_connections = 0
         self.reused_connections = 0
         self.bursts = 0
@@ -50,7 +51,10 @@ class Summary:
         self._coalesced = 0
 
     def add(self, record: Record) -> None:
-        """Take one record; warm-up is counted and otherwise left out."""
+        """Take one record; warm-up and superseded attempts are counted and otherwise left out."""
+        if record.superseded:
+            self.retries += 1
+            return
         if record.phase != "measure":
             self.warmup += 1
             return

@@ -52,8 +52,22 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     events: int = 0
 
 
+class RateLimit(Struct, frozen=True, kw_only=True):
+    """What the server says of its limits: counts, and seconds until they are whole again."""
+
+    requests_limit: int | None = None
+    requests_remaining: int | None = None
+    requests_reset: float | None = None
+    tokens_limit: int | None = None
+    tokens_remaining: int | None = None
+    tokens_reset: float | None = None
+
+
 class Record(Struct, frozen=True, kw_only=True):
     """One attempt: instants in monotonic ns of the measuring process, as taken or None.
+
+    `retry` counts the attempts at the same request before this one, `superseded` says that another came
+    after it. `response_id` is the answer's own id, else the one in a header.
 
     `arrivals[i]` is the instant, in ns after `marks.sent`, of the i-th network read that carried
     tokens, `arrival_events[i]` how many token events it carried. `stamps` says whose clock stamped
@@ -66,6 +80,8 @@ class Record(Struct, frozen=True, kw_only=True):
     target: str
     intended: int
     dequeued: int
+    retry: int = 0
+    superseded: bool = False
     marks: Marks
     outcome: Outcome
     first_byte: int | None = None
@@ -87,6 +103,7 @@ class Record(Struct, frozen=True, kw_only=True):
     server_generation: float | None = None
     server_total: float | None = None
     retry_after: float | None = None
+    rate_limit: RateLimit | None = None
     connection: ConnectionFacts | None = None
     request_bytes: int = 0
     body_bytes: int = 0

@@ -119,7 +119,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """A Recording with its place in the plan: which request it was, and when it was meant to start.
 
     `intended` is what the schedule asked for (in a closed loop: the instant the slot became free),
-    `dequeued` when the engine took it up; both monotonic ns.
+    `dequeued` when the engine took it up; both monotonic ns. `retry` counts the attempts at the same
+    request before this one; `superseded`: another came after it.
     """
 
     number: int
@@ -128,3 +129,5 @@ class Attempt(Struct, frozen=True, kw_only=True):
     intended: int
     dequeued: int
     recording: Recording
+    retry: int = 0
+    superseded: bool = False

@@ -44,13 +44,15 @@ class Offered(Struct, frozen=True, kw_only=True):
 
     `rate` is the planned and `achieved` the real rate of starts (requests/s, open loop). `slip` is
     begun minus intended in seconds: how late we set about a request, dialling or sending. What a new
-    connection takes is in `connect`, and with it in `queue` and in every `*_from_intended`.
+    connection takes is in `connect`, and with it in `queue` and in every `*_from_intended`. `retries`
+    counts attempts that another one followed; they are in no other number.
     """
 
     mode: Literal["closed", "open"]
     planned: int
     sent: int
     warmup: int
+    retries: int = 0
     rate: float | None
     achieved: float | None
     concurrency: int | None

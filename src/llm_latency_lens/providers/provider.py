@@ -7,7 +7,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     """Facts about a provider: the language it speaks, its own address, and how it wants its key.
 
     `key_header` gets `key_prefix` + key; `key_env` is the environment variable that holds the key. A
-    provider at a loopback address is a server of one's own, which may want none.
+    provider at a loopback address is a server of one's own, which may want none. `endpoint` is the
+    module that knows where a model is, for those whose address or key is not the same for all.
+    `price_as` is the name under which its prices are found (None: it has none of its own).
     """
 
     name: str
@@ -16,6 +18,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     key_env: str
     key_header: str = "Authorization"
     key_prefix: str = "Bearer "
+    endpoint: str | None = None
+    price_as: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -24,8 +28,15 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 
 def _compatible(name: str, base_url: str, key_env: str) -> Provider:
-    """A server that speaks OpenAI's chat completions."""
-    return Provider(name=name, dialect="openai_chat", base_url=base_url, key_env=key_env)
+    """A provider or server that speaks OpenAI's chat completions."""
+    hosted = not base_url.startswith("http://127.0.0.1")
+    return Provider(
+        name=name,
+        dialect="openai_chat",
+        base_url=base_url,
+        key_env=key_env,
+        price_as=name if hosted else None,
+    )
 
 
 _ROWS = (
@@ -35,6 +46,24 @@ _ROWS = (
         dialect="openai_responses",
         base_url="https://api.openai.com/v1",
         key_env="OPENAI_API_KEY",
+        price_as="openai",
+    ),
+    Provider(
+        name="openai-embeddings",
+        dialect="openai_embeddings",
+        base_url="https://api.openai.com/v1",
+        key_env="OPENAI_API_KEY",
+        price_as="openai",
+    ),
+    Provider(
+        name="azure",
+        dialect="openai_chat",
+        base_url="https://RESOURCE.openai.azure.com",
+        key_env="AZURE_OPENAI_API_KEY",
+        key_header="api-key",
+        key_prefix="",
+        endpoint="llm_latency_lens.providers.azure",
+        price_as="azure",
     ),
     Provider(
         name="anthropic",
@@ -43,6 +72,7 @@ _ROWS = (
         key_env="ANTHROPIC_API_KEY",
         key_header="x-api-key",
         key_prefix="",
+        price_as="anthropic",
     ),
     Provider(
         name="gemini",
@@ -51,12 +81,30 @@ _ROWS = (
         key_env="GEMINI_API_KEY",
         key_header="x-goog-api-key",
         key_prefix="",
+        price_as="gemini",
+    ),
+    Provider(
+        name="vertex",
+        dialect="gemini",
+        base_url="https://LOCATION-aiplatform.googleapis.com/v1",
+        key_env="GOOGLE_OAUTH_ACCESS_TOKEN",
+        endpoint="llm_latency_lens.providers.vertex",
+        price_as="vertex",
+    ),
+    Provider(
+        name="bedrock",
+        dialect="bedrock",
+        base_url="https://bedrock-runtime.REGION.amazonaws.com",
+        key_env="AWS_BEARER_TOKEN_BEDROCK",
+        endpoint="llm_latency_lens.providers.bedrock",
+        price_as="bedrock",
     ),
     Provider(
         name="cohere",
         dialect="cohere",
         base_url="https://api.cohere.com/v2",
         key_env="COHERE_API_KEY",
+        price_as="cohere",
     ),
     Provider(
         name="ollama",

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from llm_latency_lens.clock import Clock
-from llm_latency_lens.model.recording import Attempt
+from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import HttpRequest
+from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.runner.messages import Order
+from llm_latency_lens.runner.retry import BUDGET, wait_before_retry
 from llm_latency_lens.schedule.plan import Phase
 from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
@@ -44,6 +46,9 @@ class Engine:
         self._slots: asyncio.Queue[MonoNs] = asyncio.Queue()
         self._loop: asyncio.Task[None] | None = None
         self._stopped = False
+        self._stopping = asyncio.Event()
+        self._retried = 0
+        self._sign = signer(order.target)
         self._failure: BaseException | None = None
 
     @property
@@ -54,6 +59,7 @@ class Engine:
     def stop(self) -> None:
         """Start nothing more; what is under way goes on."""
         self._stopped = True
+        self._stopping.set()
         if self._loop is not None:
             self._loop.cancel()
 
@@ -100,19 +106,44 @@ class Engine:
     async def _attempt(
         self, phase: Phase, item: Item, request: HttpRequest, intended: MonoNs
     ) -> None:
-        dequeued = self._clock.now()
-        recording = await self._transport.exchange(request, self._order.limits)
-        self._slots.put_nowait(MonoNs(recording.marks.ended))
-        self._sink(
-            Attempt(
-                number=item.number,
-                phase=phase.name,
-                worker=self._order.worker,
-                intended=intended,
-                dequeued=dequeued,
-                recording=recording,
+        retry = 0
+        while True:
+            dequeued = self._clock.now()
+            recording = await self._transport.exchange(self._sign(request), self._order.limits)
+            again = await self._waited(recording, item.number, retry)
+            if not again:
+                self._slots.put_nowait(MonoNs(recording.marks.ended))
+            self._sink(
+                Attempt(
+                    number=item.number,
+                    phase=phase.name,
+                    worker=self._order.worker,
+                    intended=intended,
+                    dequeued=dequeued,
+                    recording=recording,
+                    retry=retry,
+                    superseded=again,
+                )
             )
-        )
+            if not again:
+                return
+            retry += 1
+
+    async def _waited(self, recording: Recording, number: int, retry: int) -> bool:
+        """Whether the attempt is to be made again; if so, when it is time."""
+        if retry >= self._order.retries or self._retried >= self.started // BUDGET:
+            return False
+        seed = f"{self._order.plan.seed}/retry/{number}"
+        wait = wait_before_retry(recording, retry, seed)
+        if wait is None:
+            return False
+        self._retried += 1
+        waiting = asyncio.create_task(self._clock.sleep_until(MonoNs(self._clock.now() + wait)))
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        stopping.cancel()
+        return not self._stopped
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -3,19 +3,23 @@
 Pure: the same recording gives the same record anywhere, at any time later.
 """
 
-from email.utils import parsedate_to_datetime
-
 from msgspec import Struct
 
+from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, Record, TokenCounts
-from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
+from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Recording
 from llm_latency_lens.model.request import Limits, Target
-from llm_latency_lens.runner.outcome import Case, clean, judge
+from llm_latency_lens.runner.headers import (
+    content_type,
+    rate_limit,
+    request_id,
+    retry_after,
+    server_seconds,
+)
+from llm_latency_lens.runner.inflate import InflateError, encoding_of, inflate
+from llm_latency_lens.runner.outcome import Case, clean, forms_of, judge
 from llm_latency_lens.runner.reading import Reading, read_events
-from llm_latency_lens.wire.dialect import load_dialect
-
-_HEADER_SECONDS = {"openai-processing-ms": 1e-3, "x-envoy-upstream-service-time": 1e-3}
-"""Response headers in which servers tell how long they worked, and their unit in seconds."""
+from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
 
 _SHORTEST_SECRET = 8
 """Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
@@ -27,6 +31,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     target: str
     dialect: str
     max_event: int = 8 * 1024 * 1024
+    max_body: int = 256 * 1024 * 1024
     streamed: bool = True
     secrets: tuple[str, ...] = ()
 
@@ -34,18 +39,34 @@ class Subject(Struct, frozen=True, kw_only=True):
 def interpret(attempt: Attempt, subject: Subject) -> Record:
     """Read the attempt's bytes in the subject's dialect and say what happened when."""
     recording = attempt.recording
-    dialect = load_dialect(subject.dialect)
-    reading, error = Reading(), None
     head = recording.head
-    if head is not None and 200 <= head.status < 300:
-        events = dialect.decode((recording.body,), content_type(head), subject.max_event)
-        reading = read_events(recording, events)
-        if subject.streamed and content_type(head) == "application/json" and not reading.error:
-            reading.malformed = "content_type: a stream was asked for, application/json came"
-    elif head is not None:
-        error = dialect.read_error(recording.body)
+    reading, error = Reading(), None
+    coding = encoding_of(head) if head is not None else ""
+    try:
+        body = inflate(recording, coding, subject.max_body) if coding else recording
+    except InflateError as problem:
+        reading.malformed = str(problem)
+    else:
+        reading, error = _read(body, subject)
+    if coding:
+        reading.flags.add("compressed")
     outcome = judge(Case(recording, reading, error), subject.secrets)
     return _record(attempt, subject, reading, outcome)
+
+
+def _read(recording: Recording, subject: Subject) -> tuple[Reading, ServerError | None]:
+    """The events of a good response, or the error of another."""
+    dialect, head = load_dialect(subject.dialect), recording.head
+    if head is None:
+        return Reading(), None
+    if not 200 <= head.status < 300:
+        return Reading(), dialect.read_error(recording.body)
+    kind = content_type(head)
+    reading = read_events(recording, dialect.decode((recording.body,), kind, subject.max_event))
+    unstreamed = kind == "application/json" and recording.body[:1] != b"["
+    if subject.streamed and unstreamed and not reading.error:
+        reading.malformed = "content_type: a stream was asked for, application/json came"
+    return reading, None
 
 
 def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outcome) -> Record:
@@ -53,6 +74,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
     sent = recording.marks.sent or 0
     arrivals = reading.arrivals
     stamps, late = _stamp_source(recording)
+    timings = reading.timings
     return Record(
         number=attempt.number,
         phase=attempt.phase,
@@ -60,6 +82,8 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         target=subject.target,
         intended=attempt.intended,
         dequeued=attempt.dequeued,
+        retry=attempt.retry,
+        superseded=attempt.superseded,
         marks=recording.marks,
         outcome=outcome,
         first_byte=_first_byte(recording),
@@ -76,22 +100,18 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         finish_reason=reading.finish,
         model=_shown(reading.identity.model, subject),
         fingerprint=_shown(reading.identity.fingerprint, subject),
-        response_id=_shown(reading.identity.id, subject),
-        server_prompt=reading.timings.prompt,
-        server_generation=reading.timings.generation,
-        server_total=_server_total(reading, head),
-        retry_after=_retry_after(head),
+        response_id=_shown(reading.identity.id or request_id(head), subject),
+        server_prompt=timings.prompt,
+        server_generation=timings.generation,
+        server_total=server_seconds(head) if timings.total is None else timings.total,
+        retry_after=retry_after(head),
+        rate_limit=rate_limit(head),
         connection=recording.connection,
         request_bytes=recording.request_bytes,
         body_bytes=len(recording.body),
         pings=reading.pings,
         flags=_flags(reading, recording),
     )
-
-
-def content_type(head: Head) -> str:
-    """The media type of a response, lower case, without parameters; "" where none was sent."""
-    return (head.get("content-type") or "").partition(";")[0].strip().lower()
 
 
 def _shown(text: str | None, subject: Subject) -> str | None:
@@ -140,35 +160,6 @@ def _tokens(reading: Reading) -> TokenCounts:
     )
 
 
-def _server_total(reading: Reading, head: Head | None) -> float | None:
-    if reading.timings.total is not None:
-        return reading.timings.total
-    for name, unit in _HEADER_SECONDS.items():
-        text = head.get(name) if head else None
-        if text is not None:
-            try:
-                return float(text) * unit
-            except ValueError:
-                continue
-    return None
-
-
-def _retry_after(head: Head | None) -> float | None:
-    """Seconds the server asks us to wait, from either form of the header."""
-    text = head.get("retry-after") if head else None
-    if head is None or text is None:
-        return None
-    try:
-        return max(float(text), 0.0)
-    except ValueError:
-        pass
-    try:
-        now = parsedate_to_datetime(head.get("date") or "")
-        return max((parsedate_to_datetime(text) - now).total_seconds(), 0.0)
-    except (TypeError, ValueError):
-        return None
-
-
 def _flags(reading: Reading, recording: Recording) -> tuple[str, ...]:
     flags = set(reading.flags)
     if reading.finish == "length":
@@ -183,17 +174,16 @@ def _flags(reading: Reading, recording: Recording) -> tuple[str, ...]:
 
 
 def subject_of(target: Target, limits: Limits, *, streamed: bool) -> Subject:
-    """What recordings of `target` are interpreted as; header values count as secrets."""
-    secrets = tuple(
-        part
-        for _, value in target.headers
-        for part in value.split()
-        if len(part) >= _SHORTEST_SECRET
-    )
+    """What recordings of `target` are interpreted as; header values and keys count as secrets."""
+    words = [part for _, value in target.headers for part in value.split()]
+    if target.aws is not None:
+        words += [target.aws.access_key, target.aws.secret_key, target.aws.token or ""]
+    long = [word for word in words if len(word) >= _SHORTEST_SECRET]
     return Subject(
         target=target.public_name,
         dialect=target.dialect,
         max_event=limits.max_event,
-        streamed=streamed,
-        secrets=secrets,
+        max_body=limits.max_body,
+        streamed=streamed and target.dialect not in UNSTREAMED,
+        secrets=tuple(form for word in long for form in forms_of(word)),
     )

@@ -20,7 +20,7 @@ _PREFIX = 4
 class Order(Struct, frozen=True, kw_only=True, tag=True):
     """Everything a worker needs: the whole plan, and which of how many workers it is.
 
-    `reuse` keeps connections between requests.
+    `reuse` keeps connections between requests, `retries` is how often a failed one may be tried again.
     """
 
     plan: Plan
@@ -30,6 +30,7 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     worker: int = 0
     workers: int = 1
     reuse: bool = True
+    retries: int = 0
 
 
 class Begin(Struct, frozen=True, tag=True):

@@ -4,8 +4,10 @@ A transport failure outranks what the bytes seem to say: half an event at the en
 a truncated stream, not a protocol error.
 """
 
+import base64
 import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -70,6 +72,17 @@ def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
         text = text.replace(secret, "***")
     text = " ".join(_CONTROL.sub(" ", text).split())
     return text if len(text) <= _LONGEST_DETAIL else text[: _LONGEST_DETAIL - 1] + "…"
+
+
+def forms_of(secret: str) -> tuple[str, ...]:
+    """A secret as it stands, and as a peer may echo it: URL-encoded, or in base64 at any alignment."""
+    aligned = (
+        base64.b64encode(b"\x00" * shift + secret.encode())[-(-shift * 4 // 3) :]
+        for shift in range(3)
+    )
+    # The first and last characters of each depend on the neighbours.
+    inner = (text.rstrip(b"=")[1:-1].decode() for text in aligned)
+    return tuple(dict.fromkeys((secret, quote(secret, safe=""), *inner)))
 
 
 def _before_any_answer(case: Case) -> Outcome | None:

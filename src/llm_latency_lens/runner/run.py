@@ -176,7 +176,7 @@ class Run:
         self._answered(number)
 
     def _on_batch(self, number: int, batch: Batch) -> None:
-        count = len(batch.attempts)
+        count = sum(not attempt.superseded for attempt in batch.attempts)
         self._seats[number].received += count
         self._current.received += count
         for attempt in batch.attempts:

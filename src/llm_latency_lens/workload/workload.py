@@ -1,35 +1,37 @@
 """What is asked, as pure seeded data: request number n of a run is the same wherever it is made."""
 
 import hashlib
-from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.model.request import Message, Request
+from llm_latency_lens.model.request import Image, Message, Request
 
 
 class Workload(Struct, frozen=True, kw_only=True):
-    """Conversations to ask in turn, and how.
+    """Conversations to ask in turn, and how: `wish` is the request without its messages.
 
     With `nonce`, the first message begins with a tag that no other request of any run has (as
     long as seeds differ), so that no prompt cache, ours or the provider's, answers for the model.
     """
 
     conversations: tuple[tuple[Message, ...], ...]
-    max_tokens: int | None = None
-    temperature: float | None = None
-    stream: bool = True
-    extra: dict[str, Any] = {}
+    wish: Request = Request(messages=())
     nonce: bool = True
     seed: int = 0
 
+    @property
+    def stream(self) -> bool:
+        """Whether streamed answers are asked for."""
+        return self.wish.stream
+
 
 def of_prompts(
-    prompts: tuple[str, ...], system: str | None = None
+    prompts: tuple[str, ...], system: str | None = None, images: tuple[Image, ...] = ()
 ) -> tuple[tuple[Message, ...], ...]:
-    """One conversation of a single turn for each prompt, the system prompt before it."""
+    """One conversation of a single turn for each prompt, the system prompt before it, images with it."""
     opening = (Message("system", system),) if system else ()
-    return tuple((*opening, Message("user", prompt)) for prompt in prompts)
+    return tuple((*opening, Message("user", prompt, images)) for prompt in prompts)
 
 
 def request_for(workload: Workload, phase: str, number: int) -> Request:
@@ -37,13 +39,7 @@ def request_for(workload: Workload, phase: str, number: int) -> Request:
     messages = workload.conversations[number % len(workload.conversations)]
     if workload.nonce:
         messages = _tagged(messages, nonce(workload.seed, phase, number))
-    return Request(
-        messages=messages,
-        max_tokens=workload.max_tokens,
-        temperature=workload.temperature,
-        stream=workload.stream,
-        extra=workload.extra,
-    )
+    return msgspec.structs.replace(workload.wish, messages=messages)
 
 
 def nonce(seed: int, phase: str, number: int) -> str:
@@ -54,4 +50,4 @@ def nonce(seed: int, phase: str, number: int) -> str:
 def _tagged(messages: tuple[Message, ...], tag: str) -> tuple[Message, ...]:
     """At the very front, where caches of prefixes begin: in the first message, the system's included."""
     first = messages[0]
-    return (Message(first.role, f"[{tag}] {first.content}"), *messages[1:])
+    return (Message(first.role, f"[{tag}] {first.content}", first.images), *messages[1:])

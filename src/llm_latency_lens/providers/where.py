@@ -1,0 +1,26 @@
+"""How a target is reached, as people say it, and what a provider makes of it."""
+
+from msgspec import Struct
+
+from llm_latency_lens.model.request import AwsKeys, TlsOptions, Url
+
+
+class Where(Struct, frozen=True, kw_only=True):
+    """How the target is reached: None is the provider's own way. `headers` are sent along."""
+
+    base_url: str | None = None
+    tls: TlsOptions = TlsOptions()
+    proxy: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """Where a model is, and what proves who asks. `headers` and `aws` are secret."""
+
+    base_url: Url
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    aws: AwsKeys | None = None
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.base_url})"
