@@ -1,7 +1,9 @@
 """Decoding: token events per CPU second of one process, each dialect alone and one with its interpretation."""
 
 import json
+import struct
 import time
+import zlib
 from array import array
 
 from llm_latency_lens.model.events import Delta
@@ -20,6 +22,22 @@ _CHAT = (
 
 def _named(name: str, value: dict[str, object]) -> bytes:
     return f"event: {name}\ndata: {json.dumps({'type': name, **value})}\n\n".encode()
+
+
+def _message(payload: bytes) -> bytes:
+    """One event-stream message with its two checksums."""
+    named = {
+        b":event-type": b"contentBlockDelta",
+        b":content-type": b"application/json",
+        b":message-type": b"event",
+    }
+    headers = b"".join(
+        bytes((len(name),)) + name + b"\x07" + struct.pack(">H", len(value)) + value
+        for name, value in named.items()
+    )
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    start = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
+    return start + struct.pack(">I", zlib.crc32(start))
 
 
 TOKEN: dict[str, tuple[bytes, str]] = {
@@ -54,6 +72,10 @@ TOKEN: dict[str, tuple[bytes, str]] = {
     "cohere": (
         _named("content-delta", {"index": 0, "delta": {"message": {"content": {"text": " word"}}}}),
         _SSE,
+    ),
+    "bedrock": (
+        _message(b'{"contentBlockIndex":0,"delta":{"text":" word"},"p":"abcdefghijklm"}'),
+        "application/vnd.amazon.eventstream",
     ),
     "ollama": (
         b'{"model":"llama3","created_at":"2026-01-01T00:00:00.123456Z","message":{"role":"assistant","content":" word"},"done":false}\n',

@@ -19,7 +19,7 @@ from llm_latency_lens.runner.headers import (
 from llm_latency_lens.runner.inflate import InflateError, encoding_of, inflate
 from llm_latency_lens.runner.outcome import Case, clean, forms_of, judge
 from llm_latency_lens.runner.reading import Reading, read_events
-from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
+from llm_latency_lens.wire.dialect import UNMARKED, UNSTREAMED, load_dialect
 
 _SHORTEST_SECRET = 8
 """Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
@@ -110,7 +110,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         request_bytes=recording.request_bytes,
         body_bytes=len(recording.body),
         pings=reading.pings,
-        flags=_flags(reading, recording),
+        flags=_flags(reading, recording, marked=subject.dialect not in UNMARKED),
     )
 
 
@@ -160,13 +160,13 @@ def _tokens(reading: Reading) -> TokenCounts:
     )
 
 
-def _flags(reading: Reading, recording: Recording) -> tuple[str, ...]:
+def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str, ...]:
     flags = set(reading.flags)
     if reading.finish == "length":
         flags.add("length")
     if "tool" in reading.kinds:
         flags.add("tool_call")
-    if reading.finish and not reading.done:
+    if marked and reading.finish and not reading.done:
         flags.add("no_end_marker")
     if recording.ending.kind not in (EndKind.COMPLETE, EndKind.CLOSED) and reading.finish:
         flags.add("unclean_end")

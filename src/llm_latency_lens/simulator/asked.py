@@ -9,11 +9,15 @@ T = TypeVar("T")
 
 
 class Address(Struct, frozen=True):
-    """What a path says beside the body: the model, whether to stream, and the query (None: it doesn't)."""
+    """What a path says beside the body: the model, whether to stream (None: it doesn't), the query.
+
+    `vendor` names one that speaks a language with a habit of its own.
+    """
 
     model: str | None = None
     stream: bool | None = None
     query: str = ""
+    vendor: str | None = None
 
 
 class Asked(Struct, frozen=True, kw_only=True):

@@ -47,6 +47,11 @@ class SimulatorProcess:
         return f"{self.address}/v1"
 
     @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def pid(self) -> int:
         """The process's id while it runs."""
         if self._process is None:

@@ -13,6 +13,7 @@ _ROUTES: tuple[tuple[str, str], ...] = (
     # OpenAI and everything compatible; Azure's two kinds of path; OpenRouter; Groq.
     (r"(?:/openai|/api)?(?:/v1)?/chat/completions", "openai_chat"),
     (r"/openai/deployments/(?P<model>[^/]+)/chat/completions", "openai_chat"),
+    (r"/(?P<vendor>mistral)/v1/chat/completions", "openai_chat"),
     (r"(?:/openai)?/v1/responses", "openai_responses"),
     (r"(?:/openai)?/v1/embeddings", "embeddings"),
     (r"/openai/deployments/(?P<model>[^/]+)/embeddings", "embeddings"),
@@ -63,6 +64,6 @@ def route(method: str, target: str) -> Route:
         if verb not in _STREAMS:
             raise BadRequestError(f"no method {verb} of models", 404)
         model = named.get("model")
-        at = Address(unquote(model) if model else None, _STREAMS[verb], query)
+        at = Address(unquote(model) if model else None, _STREAMS[verb], query, named.get("vendor"))
         return Route(VOICES[name], at)
     raise BadRequestError(f"no {method} {path}; this server has POST {_KNOWN}", 404)

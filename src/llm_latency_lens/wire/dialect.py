@@ -17,11 +17,14 @@ DIALECTS = {
     "anthropic": "llm_latency_lens.wire.anthropic",
     "gemini": "llm_latency_lens.wire.gemini",
     "ollama": "llm_latency_lens.wire.ollama",
+    "bedrock": "llm_latency_lens.wire.bedrock",
     "cohere": "llm_latency_lens.wire.cohere",
     "openai_embeddings": "llm_latency_lens.wire.openai_embeddings",
 }
 UNSTREAMED = frozenset({"openai_embeddings"})
 """Those whose answers are never streamed."""
+UNMARKED = frozenset({"gemini", "bedrock"})
+"""Those that have no end marker: a finish reason ends their streams."""
 
 
 class Dialect(Protocol):

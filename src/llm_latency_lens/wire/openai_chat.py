@@ -45,6 +45,8 @@ from llm_latency_lens.wire.openai_chunk import (
 )
 
 _OFFICIAL_HOSTS = ("api.openai.com", ".openai.azure.com", ".cognitiveservices.azure.com")
+_USAGE_UNASKED = frozenset({"mistral"})
+"""Their streams end with the usage by themselves, and the field that asks for it is an error."""
 _OFFICIAL_SETTINGS = {
     "max_tokens": "max_completion_tokens",
     "temperature": "temperature",
@@ -66,12 +68,13 @@ _CHUNK_TYPES = frozenset({"", "message", "error"})
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/chat/completions`; usage is asked for in streams, compression never."""
+    asks_usage = request.stream and target.provider not in _USAGE_UNASKED
     official = target.base_url.host.endswith(_OFFICIAL_HOSTS)
     body = {
         "model": target.model,
         "messages": turns(request),
         "stream": request.stream,
-        **({"stream_options": {"include_usage": True}} if request.stream else {}),
+        **({"stream_options": {"include_usage": True}} if asks_usage else {}),
         **function_tools(request.tools),
     }
     names = _OFFICIAL_SETTINGS if official else _SETTINGS

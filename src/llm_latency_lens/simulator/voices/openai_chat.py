@@ -41,9 +41,14 @@ def read(body: bytes, at: Address) -> Asked:
         stream=asked.stream,
         limit=limit_of(limit),
         prompt_tokens=words_in(asked.messages),
-        include_usage=bool((asked.stream_options or {}).get("include_usage")),
+        # Mistral's streams end with the usage without being asked, and can't be asked.
+        include_usage=at.vendor == "mistral" or _wants_usage(asked.stream_options),
         offers_tools=bool(asked.tools),
     )
+
+
+def _wants_usage(options: dict[str, Any] | None) -> bool:
+    return bool((options or {}).get("include_usage"))
 
 
 def opening(told: Told) -> bytes:
