@@ -1,5 +1,6 @@
 """One attempt, interpreted: marks, tokens, outcome. Every number in a report is a fold over these."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
@@ -52,6 +53,18 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     events: int = 0
 
 
+class Charge(Struct, frozen=True, kw_only=True):
+    """What one request cost, in US dollars, and its parts. `estimated`: by counts that nobody bills by."""
+
+    total: Decimal
+    input: Decimal
+    cached: Decimal
+    cache_write: Decimal
+    output: Decimal
+    reasoning: Decimal
+    estimated: bool = False
+
+
 class RateLimit(Struct, frozen=True, kw_only=True):
     """What the server says of its limits: counts, and seconds until they are whole again."""
 
@@ -95,6 +108,7 @@ class Record(Struct, frozen=True, kw_only=True):
     stamps: str = "none"
     late: int | None = None
     tokens: TokenCounts = TokenCounts()
+    cost: Charge | None = None
     finish_reason: str | None = None
     model: str | None = None
     fingerprint: str | None = None

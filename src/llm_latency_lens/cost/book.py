@@ -1,0 +1,38 @@
+"""Where prices are looked up: the user's own file first, the catalogue after it."""
+
+import pathlib
+from datetime import date
+
+from msgspec import Struct
+
+from llm_latency_lens.cost.catalogue import catalogue_price
+from llm_latency_lens.cost.price import Price
+from llm_latency_lens.cost.price_file import PriceEntry, own_price, read_price_file
+from llm_latency_lens.model.request import Target
+
+
+class PriceBook(Struct, frozen=True):
+    """Prices on a day; `entries` are the user's own."""
+
+    at: date
+    entries: tuple[PriceEntry, ...] = ()
+
+    def price_of(self, target: Target) -> Price | None:
+        """The price of a target's model.
+
+        The user's own prices hold wherever the model is; the catalogue's only at the provider's own
+        address. None where neither knows one.
+        """
+        own = own_price(self.entries, target.provider, target.model, self.at)
+        if own is not None or target.price_as is None:
+            return own
+        return catalogue_price(target.price_as, target.model, self.at)
+
+
+def open_price_book(at: date, path: str | None) -> PriceBook:
+    """The book of a day, with the user's price file where there is one.
+
+    Raises:
+        ConfigError: the file is wrong.
+    """
+    return PriceBook(at, read_price_file(pathlib.Path(path)) if path else ())

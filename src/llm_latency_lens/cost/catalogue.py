@@ -1,0 +1,112 @@
+"""Prices from genai-prices' embedded data: no network, and nothing loaded until a price is asked for."""
+
+import functools
+import importlib.metadata
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from llm_latency_lens.cost.price import Price, Rates, Tier
+
+_IDS = {"gemini": "google", "vertex": "google", "bedrock": "aws"}
+"""Providers that the catalogue calls otherwise than we do."""
+_KINDS = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cached": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "reasoning": "output_reasoning_mtok",
+}
+_REQUESTS = "requests_kcount"
+
+
+def catalogue_price(provider: str, model: str, at: date) -> Price | None:
+    """The catalogue's price of a model on a day (at noon, UTC); None where it knows none.
+
+    `as_of` is the newest date, up to that day, on which any price of the catalogue begins.
+    """
+    snapshot, source, starts_known = _catalogue()
+    try:
+        _, found = snapshot.find_provider_model(model, None, _IDS.get(provider, provider), None)
+    except LookupError:
+        return None
+    noon = datetime.combine(at, time(12), UTC)
+    listed = found.get_prices(noon)
+    starts = sorted({tier.start for value in _values(listed) for tier in _tiers(value)})
+    return Price(
+        rates=_rates(listed, lambda value: value.base if _tiers(value) else value),
+        tiers=tuple(
+            Tier(start, _rates(listed, functools.partial(_above, start))) for start in starts
+        ),
+        source=source,
+        as_of=max((begin for begin in starts_known if begin <= at), default=at).isoformat(),
+        notes=_notes(found, listed, noon),
+    )
+
+
+@functools.cache
+def _catalogue() -> tuple[Any, str, tuple[date, ...]]:
+    """The embedded data, its version, and the dates on which prices in it begin."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - takes most of a second
+
+    snapshot = get_snapshot()
+    models = (model for provider in snapshot.providers for model in provider.models)
+    starts = {begin for model in models for begin in _starts(model)}
+    version = importlib.metadata.version("genai-prices")
+    return snapshot, f"genai-prices {version}", tuple(sorted(starts))
+
+
+def _starts(model: Any) -> list[date]:  # noqa: ANN401 - the library's type
+    listed = model.prices if isinstance(model.prices, list) else []
+    conditions = [
+        getattr(entry, "constraint", None) for entry in (*listed, *(model.price_variants or ()))
+    ]
+    return [begin for c in conditions if (begin := getattr(c, "start_date", None)) is not None]
+
+
+def _tiers(value: Any) -> list[Any]:  # noqa: ANN401 - a Decimal, or tiers of them
+    return getattr(value, "tiers", [])
+
+
+def _values(listed: Any) -> list[Any]:  # noqa: ANN401 - the library's type
+    found = (getattr(listed, key, None) for key in _KINDS.values())
+    return [value for value in found if value is not None]
+
+
+def _above(start: int, value: Any) -> Decimal:  # noqa: ANN401 - a Decimal, or tiers of them
+    rate: Decimal = getattr(value, "base", value)
+    for tier in _tiers(value):
+        if tier.start <= start:
+            rate = tier.price
+    return rate
+
+
+def _rates(listed: Any, pick: Callable[[Any], Decimal]) -> Rates:  # noqa: ANN401 - the library's type
+    found = {name: getattr(listed, key, None) for name, key in _KINDS.items()}
+    per_thousand = getattr(listed, _REQUESTS, None)
+    return Rates(
+        **{name: pick(value) for name, value in found.items() if value is not None},
+        request=pick(per_thousand) / 1000 if per_thousand is not None else Decimal(0),
+    )
+
+
+def _notes(found: Any, listed: Any, noon: datetime) -> tuple[str, ...]:  # noqa: ANN401 - the library's types
+    """What could make the bill another one than these rates say."""
+    variants = sorted(
+        {
+            f"{key}={value}"
+            for variant in found.price_variants or ()
+            for key, value in variant.when.items()
+            if value != "default"
+        }
+    )
+    midnight = found.get_prices(noon.replace(hour=0))
+    return (
+        *((f"other prices hold for {', '.join(variants)}",) if variants else ()),
+        *(
+            ("the price depends on the time of day; this is that of 12:00 UTC",)
+            if midnight != listed
+            else ()
+        ),
+    )
