@@ -13,12 +13,16 @@ import os
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import Clock, SystemClock
+from llm_latency_lens.cost.book import open_price_book
+from llm_latency_lens.cost.bound import worst_case
+from llm_latency_lens.cost.price import Price
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
@@ -32,7 +36,7 @@ from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Where
 from llm_latency_lens.report.advice import advise_failure
-from llm_latency_lens.runner.books import Books
+from llm_latency_lens.runner.books import Books, Money
 from llm_latency_lens.runner.environment import describe_environment, usable_cpus
 from llm_latency_lens.runner.interpret import interpret, subject_of
 from llm_latency_lens.runner.messages import Order
@@ -41,8 +45,8 @@ from llm_latency_lens.schedule.check import check_plan, schedule_hash
 from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
 from llm_latency_lens.schedule.share import planned_rate
 from llm_latency_lens.transport.exchange import LiveTransport
-from llm_latency_lens.units import parse_duration, parse_rate
-from llm_latency_lens.wire.dialect import load_dialect
+from llm_latency_lens.units import format_money, parse_duration, parse_money, parse_rate
+from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
 from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
 
 T = TypeVar("T")
@@ -63,6 +67,8 @@ class Load(Struct, frozen=True, kw_only=True):
         goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
         retries: how often a request that failed for a passing reason is tried again (in all for at most
             a tenth of the requests); each attempt is a record of its own.
+        max_cost: a cap on what the run may cost, in dollars or as text such as "$2"; every send first
+            reserves the most that it can cost.
     """
 
     rate: float | str | None = None
@@ -75,6 +81,7 @@ class Load(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     goodput: str = ""
     retries: int = 0
+    max_cost: Decimal | str | None = None
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -101,6 +108,7 @@ class Profiler:
         base_url: short for `where=Where(base_url=...)`.
         limits: deadlines and caps of each request.
         environment: where keys are looked up; the process's own by default.
+        prices: a price file of one's own, which wins over the catalogue.
 
     Raises:
         UsageError: the target can't be resolved; nothing has been sent.
@@ -114,6 +122,7 @@ class Profiler:
         where: Where | None = None,
         limits: Limits | None = None,
         environment: Mapping[str, str] | None = None,
+        prices: str | None = None,
     ) -> None:
         where = where or Where(base_url=base_url)
         environment = os.environ if environment is None else environment
@@ -122,6 +131,18 @@ class Profiler:
         self.target: Target = target
         self.limits = limits or Limits()
         self._clock: Clock = SystemClock()
+        self._prices = prices
+
+    def price(self) -> Price | None:
+        """The price of the target's model today; None where nobody knows one.
+
+        Raises:
+            ConfigError: the price file is wrong.
+        """
+        today = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC).date()
+        target = self.target
+        book = open_price_book(today, self._prices)
+        return book.price_of(target.provider, target.model, target.price_as)
 
     async def profile(self, workload: Workload | str) -> Profile:
         """Send one request and say what happened when. A failed one is a record too.
@@ -149,7 +170,7 @@ class Profiler:
             dequeued=intended,
             recording=recording,
         )
-        subject = subject_of(self.target, self.limits, streamed=asked.stream)
+        subject = subject_of(self.target, self.limits, streamed=asked.stream, price=self.price())
         return Profile(record=interpret(attempt, subject), attempt=attempt)
 
     def prepare(
@@ -174,7 +195,10 @@ class Profiler:
             limits=self.limits,
             workers=min(workers, most) if most else workers,
             retries=load.retries,
+            price=self.price(),
+            cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
         )
+        check_cap(order)
         # Whatever the provider has no word for is refused here, before a worker meets it.
         load_dialect(self.target.dialect).encode(request_for(asked, "measure", 0), self.target)
         return Benchmark(
@@ -221,6 +245,9 @@ class Profiler:
             "limits": msgspec.to_builtins(order.limits),
             "workers": order.workers,
             "retries": order.retries,
+            "price_as": self.target.price_as,
+            "price": msgspec.to_builtins(order.price),
+            "max_cost": str(order.cap) if order.cap is not None else None,
             "goodput": load.goodput,
             "dialect": self.target.dialect,
         }
@@ -245,7 +272,12 @@ def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Resu
     measured = books.phases["measure"] if books else None
     found = sum(summary.outcomes.values())
     counts = (
-        Counts(planned=measured.planned, not_sent=measured.not_sent, lost=measured.lost)
+        Counts(
+            planned=measured.planned,
+            not_sent=measured.not_sent,
+            lost=measured.lost,
+            withheld=measured.not_sent if books and books.ended_early else 0,
+        )
         if measured
         else Counts(planned=found, not_sent=0)
     )
@@ -256,9 +288,31 @@ def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Resu
         counts=counts,
         planned_rate=planned_rate(prepared.order.plan, len(prepared.order.plan.phases) - 1),
         client=_client(books) if books else {},
+        cap=_cap(books.money) if books and books.money else None,
         advise=advise_failure,
     )
     return build_result(summary, setting)
+
+
+def check_cap(order: Order) -> None:
+    """Refuse a cap that can't be kept, or that can't pay a single request.
+
+    Raises:
+        UsageError: the price or the worst case is unknown, or above the cap.
+    """
+    if order.cap is None:
+        return
+    if order.price is None:
+        raise UsageError(
+            f"--max-cost: no price is known for {order.target.public_name} there; give one with --prices FILE"
+        )
+    generates = order.target.dialect not in UNSTREAMED
+    wish = request_for(order.workload, "measure", 0)
+    worst = worst_case(wish, order.price, generates=generates)
+    if worst > order.cap:
+        raise UsageError(
+            f"--max-cost {format_money(order.cap)}: one request can cost {format_money(worst)}; raise it or lower --max-tokens"
+        )
 
 
 def plan_of(load: Load, seed: int) -> Plan:
@@ -323,6 +377,11 @@ def _described(workload: Workload) -> dict[str, Any]:
         "sha256": hashlib.sha256("\x00".join(texts).encode()).hexdigest(),
     }
     return described
+
+
+def _cap(money: Money) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(money)
+    return found
 
 
 def _client(books: Books) -> dict[str, Any]:

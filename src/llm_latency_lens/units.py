@@ -170,4 +170,6 @@ def format_size(size: int) -> str:
 
 def format_money(dollars: Decimal) -> str:
     """Format dollars so that small sums stay visible: `$0.0021`, `$12.40`."""
-    return f"${dollars:.2f}" if dollars >= 1 or not dollars else f"${dollars:.4g}"
+    if dollars >= 1 or not dollars:
+        return f"${dollars:,.2f}"
+    return f"${Decimal(f'{dollars:.3g}').normalize():f}"

@@ -9,8 +9,11 @@ import click
 from llm_latency_lens.errors import UsageError
 
 
-def make_profiler(spec: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for a quick --help
-    """The profiler of `provider:model` or of a target named in the configuration."""
+def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> Any:  # noqa: ANN401 - imported late, for a quick --help
+    """The profiler of `provider:model` or of a target named in the configuration.
+
+    `asks`: something will be sent, so a key is needed.
+    """
     from llm_latency_lens.cli.config import TARGETS  # noqa: PLC0415
     from llm_latency_lens.model.request import Limits, TlsOptions  # noqa: PLC0415
     from llm_latency_lens.profiler import Profiler  # noqa: PLC0415
@@ -28,6 +31,7 @@ def make_profiler(spec: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 - 
         base_url=chosen("base_url"),
         proxy=chosen("proxy"),
         tls=TlsOptions(chosen("ca_file"), chosen("client_cert"), chosen("client_key")),
+        asks=asks,
         headers=tuple(parse_header(text, os.environ) for text in options["header"]),
     )
     limits = Limits(
@@ -35,7 +39,9 @@ def make_profiler(spec: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 - 
         idle_timeout=_above_zero(options["idle_timeout"], "--idle-timeout"),
         total_timeout=_above_zero(options["timeout"], "--timeout"),
     )
-    profiler = Profiler(named.get("model", spec), where=where, limits=limits)
+    profiler = Profiler(
+        named.get("model", spec), where=where, limits=limits, prices=options.get("prices")
+    )
     if where.tls != TlsOptions():
         from llm_latency_lens.transport.tls import make_context  # noqa: PLC0415
 
@@ -96,6 +102,21 @@ def _wish(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for 
         tools=read_tools(options["tools"]) if options["tools"] else (),
         extra=parse_extra(options["extra_body"]) if options["extra_body"] else {},
         **{name: options[name] for name in _SETTINGS},
+    )
+
+
+_LOAD = ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "retries")
+
+
+def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for a quick --help
+    """The load that the options ask for."""
+    from llm_latency_lens.profiler import Load  # noqa: PLC0415
+
+    return Load(
+        **{key: options[key] for key in _LOAD},
+        goodput=options.get("goodput", ""),
+        max_cost=options.get("max_cost"),
+        workers=parse_workers(options["workers"]),
     )
 
 

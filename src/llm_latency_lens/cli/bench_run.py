@@ -76,6 +76,8 @@ def exit_code_of(result: Result, signalled: ExitCode | None) -> int:
     """What the process returns for a result."""
     if signalled is not None:
         return signalled
+    if result.cost is not None and result.cost.cap is not None and result.cost.cap["broke"]:
+        return ExitCode.MONEY_CAP
     if not result.outcomes["ok"]:
         return ExitCode.THRESHOLD_FAILED
     return ExitCode.INVALID_MEASUREMENT if result.verdict == "INVALID" else ExitCode.OK

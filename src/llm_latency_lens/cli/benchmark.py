@@ -10,6 +10,7 @@ from llm_latency_lens.cli.options import (
     JSON,
     LIMITS,
     LOAD,
+    MONEY,
     QUIET,
     REQUEST,
     RUNS_DIR,
@@ -24,7 +25,7 @@ _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False
 
 @click.command()
 @click.argument("target")
-@options(REQUEST, LOAD, _GOODPUT, TARGET, LIMITS, RUNS_DIR, SAVE_RAW, JSON, QUIET, CONFIG)
+@options(REQUEST, LOAD, _GOODPUT, MONEY, TARGET, LIMITS, RUNS_DIR, SAVE_RAW, JSON, QUIET, CONFIG)
 def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     r"""Measure an endpoint under load.
 
@@ -36,17 +37,14 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     """
     import pathlib  # noqa: PLC0415
 
-    from llm_latency_lens.cli.asking import make_profiler, make_workload, parse_workers  # noqa: PLC0415
+    from llm_latency_lens.cli.asking import load_of, make_profiler, make_workload  # noqa: PLC0415
     from llm_latency_lens.cli.bench_run import Keeping, run_benchmark  # noqa: PLC0415
-    from llm_latency_lens.profiler import Load  # noqa: PLC0415
+    from llm_latency_lens.cli.expense import consent  # noqa: PLC0415
 
-    load = Load(
-        **{key: given[key] for key in ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "goodput", "retries")},
-        workers=parse_workers(given["workers"]),
-    )  # fmt: skip
     profiler = make_profiler(target, given)
     workload = make_workload(given, nonce=given["nonce"])
-    prepared = profiler.prepare(load, workload, command=sys.argv)
+    prepared = profiler.prepare(load_of(given), workload, command=sys.argv)
+    consent(prepared, given["ask_above"], yes=given["yes"])
     keeping = Keeping(
         runs_dir=pathlib.Path(given["runs_dir"]),
         save_raw=given["save_raw"],

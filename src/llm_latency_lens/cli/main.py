@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "Benchmark the embedded simulator and compare our numbers with its ledger.",
     "profile": "Measure one request and show its anatomy.",
     "benchmark": "Measure an endpoint under load.",
+    "cost": "Estimate a plan before it runs, or price a finished run.",
     "runs": "List, show and recover stored runs.",
     "reinterpret": "Read a run's saved recordings again and recompute every number.",
     "providers": "List the providers and which keys are present.",

@@ -11,6 +11,7 @@ import click
 
 from llm_latency_lens.cli.config import use_config
 from llm_latency_lens.cli.types import DURATION, RATE
+from llm_latency_lens.cli.types import MONEY as MONEY_TYPE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -130,6 +131,21 @@ LOAD = (
         default=True,
         help="Begin each prompt differently, so that no prompt cache hits.",
     ),
+)
+PRICES = (option("--prices", type=click.Path(), help="TOML file with prices of your own."),)
+MONEY = (
+    *PRICES,
+    option(
+        "--max-cost", type=MONEY_TYPE, metavar="$", help="Never spend more than this, such as $2."
+    ),
+    option(
+        "--ask-above",
+        type=MONEY_TYPE,
+        default="$1",
+        metavar="$",
+        help="Ask before a run that may cost more.",
+    ),
+    option("--yes", "-y", is_flag=True, help="Don't ask before an expensive run."),
 )
 SAVE_RAW = (
     option(

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from llm_latency_lens.cli.options import CONFIG, JSON, LIMITS, REQUEST, TARGET, options
+from llm_latency_lens.cli.options import CONFIG, JSON, LIMITS, PRICES, REQUEST, TARGET, options
 from llm_latency_lens.errors import ExitCode
 
 
 @click.command()
 @click.argument("target")
-@options(REQUEST, TARGET, LIMITS, JSON, CONFIG)
+@options(REQUEST, PRICES, TARGET, LIMITS, JSON, CONFIG)
 def profile(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     """Measure one request and show its anatomy: where the time went, phase by phase.
 

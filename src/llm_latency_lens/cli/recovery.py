@@ -1,15 +1,20 @@
 """From what a run left on disk to its result: the same fold over the same records."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 
+from llm_latency_lens.cost.book import open_price_book
+from llm_latency_lens.cost.charge import charge
+from llm_latency_lens.cost.price import Price
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
+from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.summary import Counts, Summary
-from llm_latency_lens.model.record import Record
+from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.request import Limits
-from llm_latency_lens.model.result import Result
+from llm_latency_lens.model.result import Cost, Result
 from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.interpret import Subject
@@ -58,4 +63,21 @@ def subject_of_run(run: StoredRun) -> Subject:
         dialect=spec["dialect"],
         max_event=limits.max_event,
         streamed=spec["workload"]["wish"]["stream"],
+        price=msgspec.convert(spec["price"], Price | None),
     )
+
+
+def price_run(run: StoredRun, prices: str | None) -> Cost:
+    """What a stored run cost, by the prices in force on its day: the user's file, else the catalogue."""
+    header = msgspec.convert(run.header(), RunHeader)
+    spec = header.spec
+    provider, _, model = spec["target"].partition(":")
+    day = datetime.fromisoformat(header.started).date()
+    price = open_price_book(day, prices).price_of(provider, model, spec.get("price_as"))
+    spending, good = Spending(), 0
+    for record in run.reading().records():
+        found = charge(record.tokens, price) if price is not None else None
+        spending.add(msgspec.structs.replace(record, cost=found))
+        good += record.phase == "measure" and record.outcome.kind is OutcomeKind.OK
+    words = f"no price is known for {spec['target']} there; give one with --prices FILE"
+    return spending.cost(good, msgspec.to_builtins(price), words)

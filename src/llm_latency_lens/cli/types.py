@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 import click
 
 from llm_latency_lens.errors import UsageError
-from llm_latency_lens.units import parse_duration, parse_rate
+from llm_latency_lens.units import parse_duration, parse_money, parse_rate
 
 T = TypeVar("T")
 
@@ -32,3 +32,4 @@ class Quantity(click.ParamType[T], Generic[T]):
 
 DURATION = Quantity("duration", parse_duration)
 RATE = Quantity("rate", parse_rate)
+MONEY = Quantity("money", parse_money)

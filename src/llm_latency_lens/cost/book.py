@@ -8,7 +8,6 @@ from msgspec import Struct
 from llm_latency_lens.cost.catalogue import catalogue_price
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.cost.price_file import PriceEntry, own_price, read_price_file
-from llm_latency_lens.model.request import Target
 
 
 class PriceBook(Struct, frozen=True):
@@ -17,16 +16,16 @@ class PriceBook(Struct, frozen=True):
     at: date
     entries: tuple[PriceEntry, ...] = ()
 
-    def price_of(self, target: Target) -> Price | None:
-        """The price of a target's model.
+    def price_of(self, provider: str, model: str, price_as: str | None) -> Price | None:
+        """The price of a model.
 
-        The user's own prices hold wherever the model is; the catalogue's only at the provider's own
-        address. None where neither knows one.
+        The user's own prices hold wherever the model is; the catalogue's for `price_as`, which is None
+        away from the provider's own address. None where neither knows one.
         """
-        own = own_price(self.entries, target.provider, target.model, self.at)
-        if own is not None or target.price_as is None:
+        own = own_price(self.entries, provider, model, self.at)
+        if own is not None or price_as is None:
             return own
-        return catalogue_price(target.price_as, target.model, self.at)
+        return catalogue_price(price_as, model, self.at)
 
 
 def open_price_book(at: date, path: str | None) -> PriceBook:

@@ -213,7 +213,7 @@ def _not_streamed(e: Evidence) -> Check | None:
 
 
 def _censoring(e: Evidence) -> Check | None:
-    planned = e.counts.planned
+    planned = e.counts.planned - e.counts.withheld
     cut = 1.0 - e.summary.outcomes["ok"] / planned if planned else 0.0
     if cut <= 0:
         return None

@@ -10,6 +10,7 @@ from llm_latency_lens.metrics.quality import HEADLINE, Evidence, run_checks, ver
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.result import (
     Check,
+    Cost,
     Distribution,
     Failure,
     Offered,
@@ -20,11 +21,14 @@ from llm_latency_lens.model.result import (
 from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.schedule.plan import Phase
 
+_WHY_UNKNOWN = "no price is known for {} there; give one with --prices FILE"
+
 
 class Setting(Struct, frozen=True, kw_only=True):
     """What surrounds the records: the run's header, the measured phase, the engine's counts.
 
-    `client` is what measuring took (processes, CPU, memory); `advise` puts a failure's remedy in words.
+    `client` is what measuring took (processes, CPU, memory); `advise` puts a failure's remedy in words;
+    `cap` is what became of a cap on the cost, where there was one.
     """
 
     header: RunHeader
@@ -34,6 +38,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     planned_rate: float | None
     client: dict[str, Any]
     advise: Callable[[Failure], str]
+    cap: dict[str, Any] | None = None
 
 
 def build_result(summary: Summary, setting: Setting) -> Result:
@@ -57,7 +62,7 @@ def build_result(summary: Summary, setting: Setting) -> Result:
         tokens=summary.tokens(),
         throughput=summary.timeline.throughput(summary.granularity or 1.0),
         goodput=summary.goodput(setting.counts),
-        cost=None,
+        cost=_cost(summary, setting),
         quality=_quality(summary, checks, setting.client),
         targets={setting.target: {"requests": sum(summary.outcomes.values())}},
     )
@@ -88,6 +93,13 @@ def _offered(summary: Summary, setting: Setting) -> Offered:
         concurrency=arrival.concurrency,
         slip=summary.slip.distribution("s") if len(summary.slip) else None,
     )
+
+
+def _cost(summary: Summary, setting: Setting) -> Cost:
+    spec = setting.header.spec
+    good = summary.good if summary.limited else summary.outcomes["ok"]
+    found = summary.spending.cost(good, spec.get("price"), _WHY_UNKNOWN.format(spec["target"]))
+    return msgspec.structs.replace(found, cap=setting.cap)
 
 
 def _quality(summary: Summary, checks: tuple[Check, ...], client: dict[str, Any]) -> Quality:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from llm_latency_lens.metrics.column import Column
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.slo import Limit, is_good
+from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.result import Distribution, Failure, Goodput, Tokens
@@ -18,11 +19,15 @@ _GRANULAR = 1.05
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """The engine's own count of the measured phase; `lost` died with their worker."""
+    """The engine's own count of the measured phase; `lost` died with their worker.
+
+    Of those not sent `withheld` were so on purpose (stopped by the user or by a cap): they bias nothing.
+    """
 
     planned: int
     not_sent: int
     lost: int = 0
+    withheld: int = 0
 
 
 class Summary:
@@ -34,6 +39,7 @@ class Summary:
         self.slip = Column()
         self.lateness = Column()
         self.timeline = Timeline()
+        self.spending = Spending()
         self.outcomes: Counter[str] = Counter()
         self.stamps: Counter[str] = Counter()
         self.finish_reasons: Counter[str] = Counter()
@@ -52,6 +58,7 @@ class Summary:
 
     def add(self, record: Record) -> None:
         """Take one record; warm-up and superseded attempts are counted and otherwise left out."""
+        self.spending.add(record)
         if record.superseded:
             self.retries += 1
             return
@@ -122,6 +129,11 @@ class Summary:
             status=known.status if known else outcome.status,
             example=known.example if known else outcome.detail,
         )
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are limits that a good request must meet."""
+        return bool(self._limits)
 
     @property
     def coalesced(self) -> float | None:

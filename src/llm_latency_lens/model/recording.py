@@ -3,6 +3,7 @@
 Nothing here is interpreted; everything else the project knows is derived from these values.
 """
 
+from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import Struct
@@ -120,7 +121,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
     `intended` is what the schedule asked for (in a closed loop: the instant the slot became free),
     `dequeued` when the engine took it up; both monotonic ns. `retry` counts the attempts at the same
-    request before this one; `superseded`: another came after it.
+    request before this one; `superseded`: another came after it. `reserved` is the most that it could
+    cost, in US dollars, where a cap is kept.
     """
 
     number: int
@@ -131,3 +133,4 @@ class Attempt(Struct, frozen=True, kw_only=True):
     recording: Recording
     retry: int = 0
     superseded: bool = False
+    reserved: Decimal | None = None

@@ -107,6 +107,28 @@ class Goodput(Struct, frozen=True, kw_only=True):
     rate: float | None
 
 
+class Cost(Struct, frozen=True, kw_only=True):
+    """What the run cost, in US dollars as decimal strings, by its requests' own counts.
+
+    `total` has warm-up (alone in `warmup`) and failed requests in it; `per_thousand_good` is for those
+    that succeeded, or with limits those that met them. `priced` requests have a cost, of `estimated`
+    ones by counts that nobody bills by; of `unknown` ones nobody knows. Without a `price`, `note` says
+    why. With a cap, `cap` says what it was and what became of it.
+    """
+
+    total: str | None
+    parts: dict[str, str]
+    warmup: str
+    mean: str | None
+    per_thousand_good: str | None
+    priced: int
+    unknown: int
+    estimated: int
+    price: dict[str, Any] | None
+    note: str = ""
+    cap: dict[str, Any] | None = None
+
+
 class Check(Struct, frozen=True, kw_only=True):
     """One thing the run found about itself: what was measured, and which metrics it touches."""
 
@@ -133,7 +155,7 @@ class Quality(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """The whole document. `cost` stays null until prices are known."""
+    """The whole document."""
 
     run: dict[str, Any]
     verdict: Verdict
@@ -144,7 +166,7 @@ class Result(Struct, frozen=True, kw_only=True):
     tokens: Tokens
     throughput: Throughput
     goodput: Goodput | None
-    cost: dict[str, Any] | None
+    cost: Cost | None
     quality: Quality
     targets: dict[str, dict[str, Any]]
     schema: str = RESULT_SCHEMA

@@ -54,6 +54,8 @@ def _split(spec: str) -> tuple[Provider, str]:
 def _endpoint(
     provider: Provider, model: str, where: Where, environment: Mapping[str, str]
 ) -> Endpoint:
+    if not where.asks:
+        return Endpoint(base_url=parse_url(where.base_url or provider.base_url, "base URL"))
     if provider.endpoint is not None:
         module = importlib.import_module(provider.endpoint)
         found: Endpoint = module.endpoint(model, where, environment)

@@ -6,12 +6,16 @@ from llm_latency_lens.model.request import AwsKeys, TlsOptions, Url
 
 
 class Where(Struct, frozen=True, kw_only=True):
-    """How the target is reached: None is the provider's own way. `headers` are sent along."""
+    """How the target is reached: None is the provider's own way. `headers` are sent along.
+
+    Without `asks` nothing will be sent, so no key is needed: what a plan costs can be known without one.
+    """
 
     base_url: str | None = None
     tls: TlsOptions = TlsOptions()
     proxy: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    asks: bool = True
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,8 @@ _STYLES: dict[Tone, str] = {
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BAR_WIDTH = 36
 _PIPED_WIDTH = 120
+_SHORT_VALUE = 30
+"""Values up to this length are never broken, however long the remark beside them."""
 
 
 def print_report(report: Report, file: TextIO) -> None:
@@ -62,7 +64,8 @@ def _titled(title: str, body: RenderableType) -> RenderableType:
 def _facts(block: Facts) -> RenderableType:
     grid = Grid.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(no_wrap=False)
+    longest = max((len(fact.value) for fact in block.facts), default=0)
+    grid.add_column(min_width=min(longest, _SHORT_VALUE))
     grid.add_column(style="dim")
     for fact in block.facts:
         grid.add_row(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from llm_latency_lens.model.result import Distribution, Failure, Result, Verdict
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
+from llm_latency_lens.report.spending import spending
 from llm_latency_lens.units import NS_PER_S, format_duration, format_rate, format_size
 
 _TONES: dict[Verdict, Tone] = {
@@ -273,6 +274,7 @@ SECTIONS: tuple[Callable[[Result], Block | None], ...] = (
     _latency,
     _throughput,
     _tokens,
+    lambda result: spending(result.cost),
     _failures,
     _quality,
 )

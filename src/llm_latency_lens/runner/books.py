@@ -1,5 +1,7 @@
 """The books of a run: what was planned, what was started, what came back. They must balance."""
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 
@@ -22,11 +24,25 @@ class PhaseBooks(Struct):
         return self.started == self.received + self.lost and self.not_sent >= 0
 
 
+class Money(Struct, frozen=True, kw_only=True):
+    """What a cap came to, in US dollars. `broke`: it stopped the run.
+
+    `assumed` counts attempts of which nobody said what they cost: they count as their worst case.
+    `overrun` is what servers generated beyond the limit that they were given.
+    """
+
+    cap: Decimal
+    spent: Decimal
+    overrun: Decimal
+    assumed: int
+    broke: bool
+
+
 class Books(Struct, frozen=True, kw_only=True):
     """The books by phase name, and what measuring took.
 
     `began` and `ended` are monotonic ns; CPU in seconds over all measuring processes, `peak_memory`
-    in bytes of the largest of them.
+    in bytes of the largest of them. `money` is there where a cap was kept.
     """
 
     phases: dict[str, PhaseBooks]
@@ -40,3 +56,9 @@ class Books(Struct, frozen=True, kw_only=True):
     peak_memory: int
     lost_workers: int
     stopped: bool
+    money: Money | None = None
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether requests were not sent on purpose: the user or a cap stopped the run."""
+        return self.stopped or (self.money is not None and self.money.broke)

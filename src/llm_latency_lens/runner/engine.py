@@ -6,20 +6,23 @@ asked for (`intended`) and what happened (`dequeued`, `sent`) are both kept: lat
 
 import asyncio
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 from msgspec import Struct
 
 from llm_latency_lens.clock import Clock
+from llm_latency_lens.cost.bound import worst_case
 from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import HttpRequest
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.runner.messages import Order
 from llm_latency_lens.runner.retry import BUDGET, wait_before_retry
+from llm_latency_lens.runner.wallet import Wallet
 from llm_latency_lens.schedule.plan import Phase
 from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
 from llm_latency_lens.units import MonoNs
-from llm_latency_lens.wire.dialect import load_dialect
+from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
 from llm_latency_lens.workload.workload import request_for
 
 
@@ -30,17 +33,33 @@ class Tally(Struct, frozen=True):
     started: int
 
 
+class Call(Struct, frozen=True):
+    """A request ready to be sent, and the most that it can cost (where a cap is kept)."""
+
+    request: HttpRequest
+    worst: Decimal | None
+
+
 class Engine:
-    """Runs the phases of one worker's share of a plan; each ended attempt goes to `sink`."""
+    """Runs the phases of one worker's share of a plan; each ended attempt goes to `sink`.
+
+    Where the order has a cap, every send reserves its worst case from `wallet` first.
+    """
 
     def __init__(
-        self, order: Order, transport: Transport, clock: Clock, sink: Callable[[Attempt], None]
+        self,
+        order: Order,
+        transport: Transport,
+        clock: Clock,
+        sink: Callable[[Attempt], None],
+        wallet: Wallet | None = None,
     ) -> None:
         self.started = 0
         self._order = order
         self._transport = transport
         self._clock = clock
         self._sink = sink
+        self._wallet = wallet
         self._encode = load_dialect(order.target.dialect).encode
         self._running: set[asyncio.Task[None]] = set()
         self._slots: asyncio.Queue[MonoNs] = asyncio.Queue()
@@ -86,30 +105,42 @@ class Engine:
     async def _start_all(self, phase: Phase, items: Iterator[Item], start: MonoNs) -> None:
         until = None if phase.stop.duration is None else start + phase.stop.duration
         for item in items:
-            request = self._request(phase, item)
+            call = self._call(phase, item)
             if item.offset is None:
                 intended = await self._slots.get()
             else:
                 intended = MonoNs(start + item.offset)
             if until is not None and intended >= until:
                 break
+            if not await self._afford(call):
+                break
             await self._clock.sleep_until(intended)
             self.started += 1
-            task = asyncio.create_task(self._attempt(phase, item, request, intended))
+            task = asyncio.create_task(self._attempt(phase, item, call, intended))
             self._running.add(task)
             task.add_done_callback(self._on_done)
 
-    def _request(self, phase: Phase, item: Item) -> HttpRequest:
-        wish = request_for(self._order.workload, phase.name, item.number)
-        return self._encode(wish, self._order.target)
+    def _call(self, phase: Phase, item: Item) -> Call:
+        order = self._order
+        wish = request_for(order.workload, phase.name, item.number)
+        worst = None
+        if order.cap is not None and order.price is not None:
+            generates = order.target.dialect not in UNSTREAMED
+            worst = worst_case(wish, order.price, generates=generates)
+        return Call(self._encode(wish, order.target), worst)
 
-    async def _attempt(
-        self, phase: Phase, item: Item, request: HttpRequest, intended: MonoNs
-    ) -> None:
+    async def _afford(self, call: Call) -> bool:
+        """Reserve what the call can cost; False where the cap leaves no money for it."""
+        if self._wallet is None or call.worst is None:
+            return True
+        return await self._wallet.reserve(call.worst)
+
+    async def _attempt(self, phase: Phase, item: Item, call: Call, intended: MonoNs) -> None:
         retry = 0
         while True:
             dequeued = self._clock.now()
-            recording = await self._transport.exchange(self._sign(request), self._order.limits)
+            request = self._sign(call.request)
+            recording = await self._transport.exchange(request, self._order.limits)
             again = await self._waited(recording, item.number, retry)
             if not again:
                 self._slots.put_nowait(MonoNs(recording.marks.ended))
@@ -123,6 +154,8 @@ class Engine:
                     recording=recording,
                     retry=retry,
                     superseded=again,
+                    # Failures that are tried again cost nothing, so the reservation goes on.
+                    reserved=None if again else call.worst,
                 )
             )
             if not again:

@@ -5,6 +5,8 @@ Pure: the same recording gives the same record anywhere, at any time later.
 
 from msgspec import Struct
 
+from llm_latency_lens.cost.charge import charge
+from llm_latency_lens.cost.price import Price
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, Record, TokenCounts
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Recording
@@ -26,13 +28,17 @@ _SHORTEST_SECRET = 8
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """What recordings are of; `secrets` are removed from every text that a record keeps."""
+    """What recordings are of; `secrets` are removed from every text that a record keeps.
+
+    Without a `price` records have no cost.
+    """
 
     target: str
     dialect: str
     max_event: int = 8 * 1024 * 1024
     max_body: int = 256 * 1024 * 1024
     streamed: bool = True
+    price: Price | None = None
     secrets: tuple[str, ...] = ()
 
 
@@ -74,7 +80,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
     sent = recording.marks.sent or 0
     arrivals = reading.arrivals
     stamps, late = _stamp_source(recording)
-    timings = reading.timings
+    timings, tokens = reading.timings, _tokens(reading)
     return Record(
         number=attempt.number,
         phase=attempt.phase,
@@ -96,7 +102,8 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         arrival_events=tuple(reading.arrival_events),
         stamps=stamps,
         late=late,
-        tokens=_tokens(reading),
+        tokens=tokens,
+        cost=charge(tokens, subject.price) if subject.price is not None else None,
         finish_reason=reading.finish,
         model=_shown(reading.identity.model, subject),
         fingerprint=_shown(reading.identity.fingerprint, subject),
@@ -173,7 +180,9 @@ def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str
     return tuple(sorted(flags))
 
 
-def subject_of(target: Target, limits: Limits, *, streamed: bool) -> Subject:
+def subject_of(
+    target: Target, limits: Limits, *, streamed: bool, price: Price | None = None
+) -> Subject:
     """What recordings of `target` are interpreted as; header values and keys count as secrets."""
     words = [part for _, value in target.headers for part in value.split()]
     if target.aws is not None:
@@ -185,5 +194,6 @@ def subject_of(target: Target, limits: Limits, *, streamed: bool) -> Subject:
         max_event=limits.max_event,
         max_body=limits.max_body,
         streamed=streamed and target.dialect not in UNSTREAMED,
+        price=price,
         secrets=tuple(form for word in long for form in forms_of(word)),
     )

@@ -5,10 +5,12 @@ never through an argument or the environment.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 from msgspec import Struct
 
+from llm_latency_lens.cost.price import Price
 from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.schedule.plan import Plan
@@ -21,6 +23,8 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     """Everything a worker needs: the whole plan, and which of how many workers it is.
 
     `reuse` keeps connections between requests, `retries` is how often a failed one may be tried again.
+    `price` is the model's, where known; with a `cap` (US dollars, for all workers together) every send
+    reserves its worst case.
     """
 
     plan: Plan
@@ -31,6 +35,8 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     workers: int = 1
     reuse: bool = True
     retries: int = 0
+    price: Price | None = None
+    cap: Decimal | None = None
 
 
 class Begin(Struct, frozen=True, tag=True):
@@ -50,6 +56,19 @@ class Abort(Struct, frozen=True, tag=True):
 
 class Finish(Struct, frozen=True, tag=True):
     """Parent to worker: that was all; say what it took."""
+
+
+class Grant(Struct, frozen=True, tag=True):
+    """Parent to worker: credit to send with, in dollars; None: the money is gone."""
+
+    amount: Decimal | None
+
+
+class Want(Struct, frozen=True, tag=True):
+    """Worker to parent: credit is lacking for a send of at most `amount`; `returned` is given back."""
+
+    amount: Decimal
+    returned: Decimal
 
 
 class Ready(Struct, frozen=True, tag=True):
@@ -97,8 +116,8 @@ class Failed(Struct, frozen=True, tag=True):
     words: str
 
 
-ToWorker = Order | Begin | Stop | Abort | Finish
-ToParent = Ready | Batch | Progress | PhaseDone | Resources | Failed
+ToWorker = Order | Begin | Stop | Abort | Finish | Grant
+ToParent = Ready | Batch | Progress | PhaseDone | Resources | Failed | Want
 
 _encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode

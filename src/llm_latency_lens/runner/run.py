@@ -6,6 +6,7 @@ What workers ship is interpreted here and handed to every sink; nothing else hap
 
 import asyncio
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -13,7 +14,7 @@ from llm_latency_lens.clock import Clock
 from llm_latency_lens.errors import MachineError
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt
-from llm_latency_lens.runner.books import Books, PhaseBooks
+from llm_latency_lens.runner.books import Books, Money, PhaseBooks
 from llm_latency_lens.runner.interpret import interpret, subject_of
 from llm_latency_lens.runner.messages import (
     Abort,
@@ -21,6 +22,7 @@ from llm_latency_lens.runner.messages import (
     Begin,
     Failed,
     Finish,
+    Grant,
     Order,
     PhaseDone,
     Progress,
@@ -29,8 +31,10 @@ from llm_latency_lens.runner.messages import (
     Stop,
     ToParent,
     ToWorker,
+    Want,
 )
 from llm_latency_lens.runner.processes import WorkerProcess
+from llm_latency_lens.runner.treasury import Treasury
 from llm_latency_lens.schedule.share import share
 
 _LEAD_NS = 50_000_000
@@ -74,7 +78,9 @@ class Run:
         self._clock = clock
         self._sinks = sinks
         self._raw = raw
-        self._subject = subject_of(order.target, order.limits, streamed=order.workload.stream)
+        self._subject = subject_of(
+            order.target, order.limits, streamed=order.workload.stream, price=order.price
+        )
         self._seats: dict[int, _Seat] = {}
         self._awaited: set[int] = set()
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -87,7 +93,12 @@ class Run:
             PhaseDone: self._on_phase_done,
             Resources: self._on_resources,
             Failed: self._on_failed,
+            Want: self._on_want,
         }
+        self._grants: set[asyncio.Task[None]] = set()
+        self._treasury = (
+            Treasury(order.cap, order.workers, self._grant) if order.cap is not None else None
+        )
 
     @property
     def started(self) -> int:
@@ -183,6 +194,8 @@ class Run:
             if self._raw is not None:
                 self._raw(attempt)
             record = interpret(attempt, self._subject)
+            if self._treasury is not None and attempt.reserved is not None:
+                self._treasury.settle(number, attempt.reserved, record)
             for sink in self._sinks:
                 sink(record)
 
@@ -192,11 +205,22 @@ class Run:
     def _on_phase_done(self, number: int, done: PhaseDone) -> None:
         self._current.planned += done.planned
         self._current.started += done.started
+        if self._treasury is not None:
+            self._treasury.release(number)
         self._answered(number)
 
     def _on_resources(self, number: int, resources: Resources) -> None:
         self._seats[number].resources = resources
         self._answered(number)
+
+    def _on_want(self, number: int, want: Want) -> None:
+        if self._treasury is not None:
+            self._treasury.asked(number, want.amount, want.returned)
+
+    def _grant(self, number: int, amount: Decimal | None) -> None:
+        task = asyncio.create_task(self._seats[number].process.send(Grant(amount)))
+        self._grants.add(task)
+        task.add_done_callback(self._grants.discard)
 
     def _on_failed(self, number: int, failed: Failed) -> None:
         if not self._turn.done():
@@ -208,6 +232,8 @@ class Run:
         if number not in self._awaited:
             return
         self._lost_workers += 1
+        if self._treasury is not None:
+            self._treasury.lose(number)
         seat, order = self._seats[number], self._order
         planned = share(order.plan, self.phase, number, order.workers).planned
         started = max(seat.progress.started, seat.received)
@@ -231,4 +257,17 @@ class Run:
             peak_memory=max(seat.resources.peak_memory for seat in seats),
             lost_workers=self._lost_workers,
             stopped=self._stopped,
+            money=self._money(),
+        )
+
+    def _money(self) -> Money | None:
+        treasury = self._treasury
+        if treasury is None:
+            return None
+        return Money(
+            cap=treasury.budget.cap,
+            spent=treasury.budget.spent,
+            overrun=treasury.budget.overrun,
+            assumed=treasury.assumed,
+            broke=treasury.broke,
         )

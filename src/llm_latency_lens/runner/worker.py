@@ -14,6 +14,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from decimal import Decimal
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.runner.engine import Engine
@@ -23,15 +24,18 @@ from llm_latency_lens.runner.messages import (
     Failed,
     Finish,
     Frames,
+    Grant,
     Order,
     PhaseDone,
     Progress,
     Ready,
     Resources,
     Stop,
+    Want,
     decode_to_worker,
 )
 from llm_latency_lens.runner.outbox import Outbox
+from llm_latency_lens.runner.wallet import Wallet
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.stamps import kernel_stamps_offered
 from llm_latency_lens.units import MonoNs
@@ -49,6 +53,7 @@ class Worker:
         self._frames = Frames()
         self._engine: Engine | None = None
         self._transport: LiveTransport | None = None
+        self._wallet: Wallet | None = None
         self._clock = SystemClock()
         self._phase: asyncio.Task[None] | None = None
         self._before = Resources(0.0, 0.0, 0)
@@ -59,6 +64,7 @@ class Worker:
             Stop: self._on_stop,
             Abort: self._on_abort,
             Finish: self._on_finish,
+            Grant: self._on_grant,
         }
 
     async def run(self) -> None:
@@ -95,7 +101,10 @@ class Worker:
         target = order.target
         self._transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse)
         self._transport.prepare(target.base_url)
-        self._engine = Engine(order, self._transport, self._clock, self._outbox.attempt)
+        self._wallet = Wallet(self._ask) if order.cap is not None else None
+        self._engine = Engine(
+            order, self._transport, self._clock, self._outbox.attempt, self._wallet
+        )
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -104,6 +113,19 @@ class Worker:
 
     def _on_begin(self, begin: Begin) -> None:
         self._phase = self._loop.create_task(self._run_phase(begin))
+
+    def _ask(self, wanted: Decimal, returned: Decimal) -> None:
+        # What has ended frees money: the parent must know of it first.
+        self._outbox.flush()
+        self._outbox.send(Want(wanted, returned))
+
+    def _on_grant(self, grant: Grant) -> None:
+        if self._wallet is None:
+            return
+        if grant.amount is None:
+            self._wallet.close()
+        else:
+            self._wallet.grant(grant.amount)
 
     def _on_stop(self, _: Stop) -> None:
         if self._engine is not None:
@@ -137,6 +159,8 @@ class Worker:
             return
         finally:
             ticker.cancel()
+        if self._wallet is not None:
+            self._wallet.reset()
         self._outbox.flush()
         self._outbox.send(Progress(engine.started, engine.in_flight))
         self._outbox.send(PhaseDone(tally.planned, tally.started))

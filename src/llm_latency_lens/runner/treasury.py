@@ -1,0 +1,66 @@
+"""The parent's money: settles what attempts cost, and answers the workers that ask for credit."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from llm_latency_lens.cost.budget import Answer, Budget
+from llm_latency_lens.model.record import OutcomeKind, Record
+
+_FREE = frozenset({OutcomeKind.ERROR_CONNECT, OutcomeKind.ERROR_HTTP, OutcomeKind.NOT_SENT})
+"""Outcomes that no provider charges for."""
+
+
+class Treasury:
+    """Keeps the budget of a run under a cap; `tell` carries an answer (None: broke) to a worker."""
+
+    def __init__(
+        self, cap: Decimal, workers: int, tell: Callable[[int, Decimal | None], None]
+    ) -> None:
+        self.budget = Budget(cap, workers)
+        self.broke = False
+        self.assumed = 0
+        self._tell = tell
+        self._waiting: dict[int, Decimal] = {}
+
+    def asked(self, worker: int, wanted: Decimal, returned: Decimal) -> None:
+        """A worker lacks credit."""
+        self._waiting[worker] = wanted
+        self._answer(worker, returned)
+
+    def settle(self, worker: int, reserved: Decimal, record: Record) -> None:
+        """An attempt has ended; where nobody says what it cost, it cost all that was reserved."""
+        actual = Decimal(0)
+        if record.cost is not None:
+            actual = record.cost.total
+        elif record.outcome.kind not in _FREE:
+            actual = reserved
+            self.assumed += 1
+        self.budget.settle(worker, reserved, actual)
+        self._answer_all()
+
+    def release(self, worker: int) -> None:
+        """The worker has drained its phase."""
+        self.budget.release(worker)
+        self._waiting.pop(worker, None)
+        self._answer_all()
+
+    def lose(self, worker: int) -> None:
+        """The worker died."""
+        self.budget.lose(worker)
+        self._waiting.pop(worker, None)
+        self._answer_all()
+
+    def _answer_all(self) -> None:
+        for worker in list(self._waiting):
+            self._answer(worker, Decimal(0))
+
+    def _answer(self, worker: int, returned: Decimal) -> None:
+        answer = self.budget.ask(worker, self._waiting[worker], returned)
+        if answer is Answer.WAIT:
+            return
+        del self._waiting[worker]
+        if isinstance(answer, Decimal):
+            self._tell(worker, answer)
+        else:
+            self.broke = True
+            self._tell(worker, None)
