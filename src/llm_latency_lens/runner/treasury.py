@@ -36,6 +36,8 @@ class Treasury:
             actual = reserved
             self.assumed += 1
         self.budget.settle(worker, reserved, actual)
+        if self.budget.free < 0:
+            self._call_off()
         self._answer_all()
 
     def release(self, worker: int) -> None:
@@ -49,6 +51,13 @@ class Treasury:
         self.budget.lose(worker)
         self._waiting.pop(worker, None)
         self._answer_all()
+
+    def _call_off(self) -> None:
+        """More was generated than was allowed: credit that is out there is not covered any more."""
+        if not self.broke:
+            self.broke = True
+            for worker in self.budget.granted:
+                self._tell(worker, None)
 
     def _answer_all(self) -> None:
         for worker in list(self._waiting):

@@ -23,7 +23,7 @@ class Wallet:
     async def reserve(self, worst: Decimal) -> bool:
         """Reserve `worst`; False where the money is gone."""
         async with self._one_asks:
-            while not self._purse.take(worst):
+            while self._broke or not self._purse.take(worst):
                 if self._broke:
                     return False
                 self._answer = asyncio.get_running_loop().create_future()
