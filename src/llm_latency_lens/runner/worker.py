@@ -17,6 +17,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.runner.engine import Engine
 from llm_latency_lens.runner.messages import (
     Abort,
@@ -102,9 +103,9 @@ class Worker:
         self._transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse)
         self._transport.prepare(target.base_url)
         self._wallet = Wallet(self._ask) if order.cap is not None else None
-        self._engine = Engine(
-            order, self._transport, self._clock, self._outbox.attempt, self._wallet
-        )
+        # Under a cap the parent hears of every attempt at once: what it cost decides what may follow.
+        sink = self._outbox.attempt if self._wallet is None else self._ship_now
+        self._engine = Engine(order, self._transport, self._clock, sink, self._wallet)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -114,9 +115,11 @@ class Worker:
     def _on_begin(self, begin: Begin) -> None:
         self._phase = self._loop.create_task(self._run_phase(begin))
 
-    def _ask(self, wanted: Decimal, returned: Decimal) -> None:
-        # What has ended frees money: the parent must know of it first.
+    def _ship_now(self, attempt: Attempt) -> None:
+        self._outbox.attempt(attempt)
         self._outbox.flush()
+
+    def _ask(self, wanted: Decimal, returned: Decimal) -> None:
         self._outbox.send(Want(wanted, returned))
 
     def _on_grant(self, grant: Grant) -> None:
