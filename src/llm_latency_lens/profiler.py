@@ -28,7 +28,7 @@ from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.record import Record
-from llm_latency_lens.model.recording import Attempt
+from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.model.run import RunHeader
@@ -172,6 +172,12 @@ class Profiler:
         )
         subject = subject_of(self.target, self.limits, streamed=asked.stream, price=self.price())
         return Profile(record=interpret(attempt, subject), attempt=attempt)
+
+    async def reach(self) -> Recording:
+        """Connect to the target, TLS included, and send nothing; the recording says how it went."""
+        transport = LiveTransport(self.target.tls, self.target.proxy)
+        transport.prepare(self.target.base_url)
+        return await transport.reach(self.target.base_url, self.limits)
 
     def prepare(
         self, load: Load, workload: Workload | str, command: Sequence[str] = ()

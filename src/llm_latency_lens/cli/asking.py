@@ -14,13 +14,15 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
 
     `asks`: something will be sent, so a key is needed.
     """
-    from llm_latency_lens.cli.config import TARGETS  # noqa: PLC0415
+    from llm_latency_lens.cli.config import configuration  # noqa: PLC0415
     from llm_latency_lens.model.request import Limits, TlsOptions  # noqa: PLC0415
     from llm_latency_lens.profiler import Profiler  # noqa: PLC0415
     from llm_latency_lens.providers.auth import parse_header  # noqa: PLC0415
+    from llm_latency_lens.providers.key import parse_key_source  # noqa: PLC0415
     from llm_latency_lens.providers.where import Where  # noqa: PLC0415
 
-    named: dict[str, Any] = click.get_current_context().meta.get(TARGETS, {}).get(spec, {})
+    named = configuration(click.get_current_context()).targets.get(spec, {})
+    own_headers = tuple(named.get("headers", {}).items())
 
     def chosen(name: str) -> str | None:
         given = options.get(name)
@@ -32,7 +34,8 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
         proxy=chosen("proxy"),
         tls=TlsOptions(chosen("ca_file"), chosen("client_cert"), chosen("client_key")),
         asks=asks,
-        headers=tuple(parse_header(text, os.environ) for text in options["header"]),
+        headers=(*own_headers, *(parse_header(text, os.environ) for text in options["header"])),
+        key=parse_key_source(named["key"]) if "key" in named else None,
     )
     limits = Limits(
         connect_timeout=_above_zero(options["connect_timeout"], "--connect-timeout"),

@@ -1,114 +1,213 @@
-"""The configuration file: TOML, checked key by key against the options it stands for.
+"""The configuration file: checked key by key and value by value against the options it stands for.
 
-    [targets.fast]            # `llm-latency-lens profile fast`
+    plugins = ["my-provider"]   # custom providers that may be loaded
+
+    [targets.fast]              # `llm-latency-lens profile fast`
     model = "openai:gpt-4o-mini"
     base_url = "http://127.0.0.1:8000/v1"
+    key = {env = "FAST_KEY"}
 
-    [benchmark]               # any option of the command, - or _
+    [benchmark]                 # any option of the command, - or _
     rate = "20/s"
     duration = "30s"
 
-An unknown key is an error with its line and the nearest name; nothing is sent.
+Whatever is wrong is an error with its file, line and the nearest name; nothing is sent.
 """
 
 import difflib
+import os
 import pathlib
-import re
-import tomllib
+from collections.abc import Callable
 from typing import Any
 
 import click
+from msgspec import Struct
 
-from llm_latency_lens.errors import ConfigError
+from llm_latency_lens.cli.config_file import Document, read_document
+from llm_latency_lens.cli.strict_yaml import Path
+from llm_latency_lens.errors import ConfigError, UsageError
 
-DEFAULT_FILE = "llm-latency-lens.toml"
-COMMANDS_WITH_OPTIONS = ("profile", "benchmark")
-TARGET_KEYS = ("model", "base_url", "ca_file", "client_cert", "client_key", "proxy")
-TARGETS = "llm_latency_lens.targets"
-"""Key of the named targets in a click context's `meta`."""
+DEFAULT_FILES = ("llm-latency-lens.toml", "llm-latency-lens.yaml", "llm-latency-lens.yml")
+COMMANDS_WITH_OPTIONS = ("profile", "benchmark", "cost")
+TARGET_KEYS = (
+    "model",
+    "base_url",
+    "ca_file",
+    "client_cert",
+    "client_key",
+    "proxy",
+    "key",
+    "headers",
+)
+_SECTIONS = ("targets", "plugins", *COMMANDS_WITH_OPTIONS)
+CONFIG = "llm_latency_lens.config"
+"""Key of the Configuration in a click context's `meta`."""
+
+
+class Configuration(Struct, frozen=True):
+    """What a checked file says: named targets, plugins, and each command's own defaults."""
+
+    path: pathlib.Path | None = None
+    targets: dict[str, dict[str, Any]] = {}
+    plugins: tuple[str, ...] = ()
+    defaults: dict[str, dict[str, Any]] = {}
 
 
 def use_config(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-    """Click callback: make the file's values the command's defaults, and note its named targets."""
-    path = pathlib.Path(value or DEFAULT_FILE)
-    if value is None and not path.exists():
+    """Click callback: make the file's values the command's defaults, and note its targets."""
+    path = find_config(value)
+    if path is None:
         return
-    document = load_config(path)
-    text = path.read_text(encoding="utf-8")
-    known = {name: known_keys(ctx, name) for name in COMMANDS_WITH_OPTIONS}
-    for section, content in document.items():
-        if section == "targets":
-            _check_targets(path, text, content)
-        elif section in known:
-            _check_keys(path, text, section, content, known[section])
-        else:
-            raise _unknown(path, text, section, ("targets", *known))
-    section = document.get(ctx.info_name or "", {})
-    ctx.default_map = {key.replace("-", "_"): _as_option(value) for key, value in section.items()}
-    ctx.meta[TARGETS] = document.get("targets", {})
+    found = load_config(path, _options_of(ctx))
+    ctx.default_map = found.defaults.get(ctx.info_name or "", {})
+    ctx.meta[CONFIG] = found
 
 
-def load_config(path: pathlib.Path) -> dict[str, Any]:
-    """Read the TOML file.
+def configuration(ctx: click.Context) -> Configuration:
+    """The configuration of a running command."""
+    found: Configuration = ctx.meta.get(CONFIG, Configuration())
+    return found
+
+
+def find_config(given: str | None) -> pathlib.Path | None:
+    """The file that was named, else the one of a default name in this directory.
 
     Raises:
-        ConfigError: it can't be read, or is not TOML (the message has the line).
+        ConfigError: two of the default names are there.
     """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        words = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"can't read configuration {str(path)!r}: {words}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    if given is not None:
+        return pathlib.Path(given)
+    found = [pathlib.Path(name) for name in DEFAULT_FILES if pathlib.Path(name).exists()]
+    if len(found) > 1:
+        raise ConfigError(
+            f"{found[0]} and {found[1]} are both here; keep one, or say --config FILE"
+        )
+    return found[0] if found else None
 
 
-def known_keys(ctx: click.Context, command: str) -> tuple[str, ...]:
-    """The option names of `command`, as a configuration file may spell them."""
-    if ctx.info_name == command:
-        parameters = ctx.command.params
-    else:
-        group = ctx.find_root().command
-        other = group.get_command(ctx, command) if isinstance(group, click.Group) else None
-        parameters = other.params if other else []
-    names = [p.opts[0].removeprefix("--") for p in parameters if p.opts[0].startswith("--")]
-    return tuple(name.replace("-", "_") for name in names if name != "config")
+def load_config(
+    path: pathlib.Path, options_of: Callable[[str], dict[str, click.Parameter]]
+) -> Configuration:
+    """Read and check a file; `options_of` gives a command's options by their names with _.
 
-
-def _check_targets(path: pathlib.Path, text: str, targets: object) -> None:
-    if not isinstance(targets, dict):
-        raise ConfigError(f"{path}: targets must be tables, such as [targets.fast]")
-    for name, target in targets.items():
-        if not isinstance(target, dict):
-            raise ConfigError(f"{path}: targets.{name} must be a table, such as [targets.{name}]")
-        _check_keys(path, text, f"targets.{name}", target, TARGET_KEYS)
-        if "model" not in target:
-            raise ConfigError(f'{path}: [targets.{name}] needs model = "provider:model"')
-
-
-def _check_keys(
-    path: pathlib.Path, text: str, section: str, content: object, known: tuple[str, ...]
-) -> None:
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: {section} must be a table: [{section}]")
-    for key in content:
-        if key.replace("-", "_") not in known:
-            raise _unknown(path, text, key, known, section)
-
-
-def _unknown(
-    path: pathlib.Path, text: str, key: str, known: tuple[str, ...], section: str = ""
-) -> ConfigError:
-    found = re.search(
-        rf"^[ \t]*\[?[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*(=|\]|\.)", text, re.MULTILINE
+    Raises:
+        ConfigError: with file, line, and what to do.
+    """
+    document = read_document(path, os.environ)
+    sections = {name: content for name, content in document.values.items() if content is not None}
+    defaults: dict[str, dict[str, Any]] = {}
+    for section in document.values:
+        if section not in _SECTIONS:
+            raise _unknown(document, (section,), _SECTIONS)
+    for section, content in sections.items():
+        if section == "targets":
+            _check_targets(document, content)
+        elif section == "plugins":
+            _check_plugins(document, content)
+        else:
+            defaults[section] = _defaults(document, section, content, options_of(section))
+    return Configuration(
+        path=path,
+        targets=sections.get("targets", {}),
+        plugins=tuple(sections.get("plugins", ())),
+        defaults=defaults,
     )
-    line = f"{path}:{text.count(chr(10), 0, found.start()) + 1}" if found else str(path)
-    near = difflib.get_close_matches(key.replace("-", "_"), known, n=1)
+
+
+def _options_of(ctx: click.Context) -> Callable[[str], dict[str, click.Parameter]]:
+    group = ctx.find_root().command
+
+    def options_of(command: str) -> dict[str, click.Parameter]:
+        found = ctx.command if ctx.info_name == command else None
+        if found is None and isinstance(group, click.Group):
+            found = group.get_command(ctx, command)
+        return command_options(found) if found is not None else {}
+
+    return options_of
+
+
+def command_options(command: click.Command) -> dict[str, click.Parameter]:
+    """A command's options by the names that a configuration gives them."""
+    named = {
+        parameter.opts[0].removeprefix("--").replace("-", "_"): parameter
+        for parameter in command.params
+        if parameter.opts[0].startswith("--")
+    }
+    return {name: parameter for name, parameter in named.items() if name != "config"}
+
+
+def _check_targets(document: Document, targets: object) -> None:
+    if not isinstance(targets, dict):
+        raise document.wrong(("targets",), "targets must be tables, such as [targets.fast]")
+    for name, target in targets.items():
+        here = ("targets", name)
+        if not isinstance(target, dict):
+            raise document.wrong(here, f"targets.{name} must be a table, such as [targets.{name}]")
+        for key, value in target.items():
+            if key not in TARGET_KEYS:
+                raise _unknown(document, (*here, key), TARGET_KEYS)
+            _check_target_value(document, (*here, key), value)
+        if "model" not in target:
+            raise document.wrong(here, f'targets.{name} needs model = "provider:model"')
+
+
+def _check_target_value(document: Document, keys: Path, value: object) -> None:
+    from llm_latency_lens.providers.key import parse_key_source  # noqa: PLC0415
+
+    if keys[-1] == "key":
+        try:
+            parse_key_source(value)
+        except UsageError as error:
+            raise document.wrong(keys, str(error)) from None
+    elif keys[-1] == "headers":
+        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+            raise document.wrong(keys, 'headers must be a table of texts: {"X-Team" = "search"}')
+    elif not isinstance(value, str) or not value.strip():
+        raise document.wrong(keys, f"{keys[-1]} must be text that is not empty")
+
+
+def _check_plugins(document: Document, plugins: object) -> None:
+    if not isinstance(plugins, list) or not all(isinstance(name, str) for name in plugins):
+        raise document.wrong(("plugins",), 'plugins must be a list of names: ["my-provider"]')
+
+
+def _defaults(
+    document: Document, section: str, content: object, options: dict[str, click.Parameter]
+) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise document.wrong((section,), f"{section} must be a table: [{section}]")
+    found = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if name not in options:
+            raise _unknown(document, (section, key), tuple(options))
+        found[options[name].name or name] = _checked(document, (section, key), value, options[name])
+    return found
+
+
+def _checked(document: Document, keys: Path, value: object, option: click.Parameter) -> Any:  # noqa: ANN401 - an option's value
+    """The value, if the option takes it; numbers go the way of command-line words."""
+    if value is None:
+        raise document.wrong(keys, f"{keys[-1]} has no value")
+    listed = value if isinstance(value, list) else [value]
+    if isinstance(value, list) and not option.multiple:
+        raise document.wrong(keys, f"{keys[-1]} takes one value, not a list")
+    words = [item if isinstance(item, bool) else str(item) for item in listed]
+    if any(isinstance(item, dict) for item in listed):
+        raise document.wrong(keys, f"{keys[-1]} takes a value, not a table")
+    is_flag = getattr(option, "is_flag", False)
+    if any(isinstance(item, bool) for item in words) and not is_flag:
+        raise document.wrong(keys, f"{keys[-1]} takes no true or false")
+    for item in words:
+        try:
+            option.type.convert(item, option, None)
+        except click.BadParameter as error:
+            raise document.wrong(keys, f"{keys[-1]}: {error.message.rstrip('.')}") from None
+    return words if option.multiple else words[0]
+
+
+def _unknown(document: Document, keys: Path, known: tuple[str, ...]) -> ConfigError:
+    near = difflib.get_close_matches(keys[-1].replace("-", "_"), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    where = f" in [{section}]" if section else ""
-    return ConfigError(f"{line}: unknown key {key!r}{where}; {hint}")
-
-
-def _as_option(value: object) -> object:
-    """TOML numbers go the way of command-line words, so that a bare number is refused there too."""
-    return value if isinstance(value, bool | list) else str(value)
+    where = f" in [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
+    return document.wrong(keys, f"unknown key {keys[-1]!r}{where}; {hint}")

@@ -20,6 +20,8 @@ COMMANDS = {
     "runs": "List, show and recover stored runs.",
     "reinterpret": "Read a run's saved recordings again and recompute every number.",
     "providers": "List the providers and which keys are present.",
+    "validate": "Check the configuration, the keys and that each target can be reached.",
+    "init": "Write a commented configuration in TOML or YAML.",
     "simulate": "Serve a streaming LLM API whose truth is known.",
 }
 """Each command lives in `llm_latency_lens.cli.NAME` as an object of its own name."""

@@ -32,7 +32,7 @@ CONFIG = (
         is_eager=True,
         expose_value=False,
         callback=use_config,
-        help="Configuration file (default: llm-latency-lens.toml in this directory, if there is one).",
+        help="Configuration file (default: llm-latency-lens.toml or .yaml in this directory, if there is one).",
     ),
 )
 TARGET = (

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import Target
 from llm_latency_lens.providers.auth import key_from, missing_key
+from llm_latency_lens.providers.key import read_key
 from llm_latency_lens.providers.provider import PROVIDERS, Provider
 from llm_latency_lens.providers.url import parse_url
 from llm_latency_lens.providers.where import Endpoint, Where
@@ -54,6 +55,9 @@ def _split(spec: str) -> tuple[Provider, str]:
 def _endpoint(
     provider: Provider, model: str, where: Where, environment: Mapping[str, str]
 ) -> Endpoint:
+    if where.key is not None and where.asks:
+        # Under the provider's own name, so that whatever it does with its key is done with this one.
+        environment = {**environment, provider.key_env: read_key(where.key, environment)}
     if not where.asks:
         return Endpoint(base_url=parse_url(where.base_url or provider.base_url, "base URL"))
     if provider.endpoint is not None:

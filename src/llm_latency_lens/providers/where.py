@@ -3,18 +3,20 @@
 from msgspec import Struct
 
 from llm_latency_lens.model.request import AwsKeys, TlsOptions, Url
+from llm_latency_lens.providers.key import KeySource
 
 
 class Where(Struct, frozen=True, kw_only=True):
     """How the target is reached: None is the provider's own way. `headers` are sent along.
 
-    Without `asks` nothing will be sent, so no key is needed: what a plan costs can be known without one.
+    `key` says where the key is, if not in the provider's own variable. Without `asks` nothing will be sent, so no key is needed: what a plan costs can be known without one.
     """
 
     base_url: str | None = None
     tls: TlsOptions = TlsOptions()
     proxy: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    key: KeySource | None = None
     asks: bool = True
 
 

@@ -66,6 +66,11 @@ def judge(case: Case, secrets: tuple[str, ...] = ()) -> Outcome:
     return Outcome(OutcomeKind.OK, "", case.status)
 
 
+def kind_of_ending(ending: EndKind) -> OutcomeKind:
+    """The outcome that an ending alone means."""
+    return _OF_ENDING.get(ending, OutcomeKind.OK)
+
+
 def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
     """A peer's words, fit to be shown: no control characters, no secrets, not too long."""
     for secret in secrets:

@@ -70,6 +70,16 @@ class LiveTransport:
             if task is not None:
                 self._active.discard(task)
 
+    async def reach(self, url: Url, limits: Limits) -> Recording:
+        """Connect and close again; the recording has the marks of the connection's making."""
+        tape = Tape(limits)
+        try:
+            connection = await self._dialer.dial(url, tape, limits)
+        except DialError as error:
+            return tape.recording(error.kind, error.detail)
+        connection.close()
+        return tape.recording(EndKind.COMPLETE)
+
     def prepare(self, url: Url) -> None:
         """Do beforehand what the first connection to `url` would have to: load trust for TLS.
 
