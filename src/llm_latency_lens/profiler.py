@@ -32,6 +32,7 @@ from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.model.run import RunHeader
+from llm_latency_lens.providers.plugin import load_plugins, with_plugins
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Where
@@ -126,8 +127,9 @@ class Profiler:
     ) -> None:
         where = where or Where(base_url=base_url)
         environment = os.environ if environment is None else environment
+        self._plugins = load_plugins(where.plugins)
         if isinstance(target, str):
-            target = resolve_target(target, where, environment)
+            target = resolve_target(target, where, environment, with_plugins(self._plugins))
         self.target: Target = target
         self.limits = limits or Limits()
         self._clock: Clock = SystemClock()
@@ -256,6 +258,7 @@ class Profiler:
             "max_cost": str(order.cap) if order.cap is not None else None,
             "goodput": load.goodput,
             "dialect": self.target.dialect,
+            "plugins": {p.name: f"{p.distribution} {p.version}" for p in self._plugins},
         }
         started = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC)
         return RunHeader(

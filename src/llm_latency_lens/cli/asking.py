@@ -21,7 +21,8 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
     from llm_latency_lens.providers.key import parse_key_source  # noqa: PLC0415
     from llm_latency_lens.providers.where import Where  # noqa: PLC0415
 
-    named = configuration(click.get_current_context()).targets.get(spec, {})
+    config = configuration(click.get_current_context())
+    named = config.targets.get(spec, {})
     own_headers = tuple(named.get("headers", {}).items())
 
     def chosen(name: str) -> str | None:
@@ -34,6 +35,7 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
         proxy=chosen("proxy"),
         tls=TlsOptions(chosen("ca_file"), chosen("client_cert"), chosen("client_key")),
         asks=asks,
+        plugins=config.plugins,
         headers=(*own_headers, *(parse_header(text, os.environ) for text in options["header"])),
         key=parse_key_source(named["key"]) if "key" in named else None,
     )
@@ -43,7 +45,10 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
         total_timeout=_above_zero(options["timeout"], "--timeout"),
     )
     profiler = Profiler(
-        named.get("model", spec), where=where, limits=limits, prices=options.get("prices")
+        named.get("model", spec),
+        where=where,
+        limits=limits,
+        prices=options.get("prices"),
     )
     if where.tls != TlsOptions():
         from llm_latency_lens.transport.tls import make_context  # noqa: PLC0415

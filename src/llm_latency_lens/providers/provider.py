@@ -6,6 +6,7 @@ from msgspec import Struct
 class Provider(Struct, frozen=True, kw_only=True):
     """Facts about a provider: the language it speaks, its own address, and how it wants its key.
 
+    `dialect` is the name of one that is built in, or the import path of a module that has one.
     `key_header` gets `key_prefix` + key; `key_env` is the environment variable that holds the key. A
     provider at a loopback address is a server of one's own, which may want none. `endpoint` is the
     module that knows where a model is, for those whose address or key is not the same for all.

@@ -13,7 +13,12 @@ from llm_latency_lens.providers.url import parse_url
 from llm_latency_lens.providers.where import Endpoint, Where
 
 
-def resolve_target(spec: str, where: Where, environment: Mapping[str, str]) -> Target:
+def resolve_target(
+    spec: str,
+    where: Where,
+    environment: Mapping[str, str],
+    providers: Mapping[str, Provider] = PROVIDERS,
+) -> Target:
     """Resolve `provider:model` (split at the first colon) with its key from `environment`.
 
     The key is required at a hosted provider's own address; elsewhere it is sent where it is set.
@@ -22,7 +27,7 @@ def resolve_target(spec: str, where: Where, environment: Mapping[str, str]) -> T
     Raises:
         UsageError: unknown provider, no model, bad URL, missing or unusable key (never shown).
     """
-    provider, model = _split(spec)
+    provider, model = _split(spec, providers)
     found = _endpoint(provider, model, where, environment)
     return Target(
         provider=provider.name,
@@ -38,16 +43,16 @@ def resolve_target(spec: str, where: Where, environment: Mapping[str, str]) -> T
     )
 
 
-def _split(spec: str) -> tuple[Provider, str]:
+def _split(spec: str, providers: Mapping[str, Provider]) -> tuple[Provider, str]:
     name, colon, model = spec.partition(":")
     if not colon or not model.strip():
         raise UsageError(
             f"{spec!r} is not a target; write provider:model, such as openai:gpt-4o-mini"
         )
-    provider = PROVIDERS.get(name)
+    provider = providers.get(name)
     if provider is None:
-        near = difflib.get_close_matches(name, PROVIDERS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(PROVIDERS))}"
+        near = difflib.get_close_matches(name, providers, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(providers))}"
         raise UsageError(f"unknown provider {name!r} in {spec!r}; {hint}")
     return provider, model.strip()
 

@@ -9,6 +9,7 @@ from llm_latency_lens.providers.key import KeySource
 class Where(Struct, frozen=True, kw_only=True):
     """How the target is reached: None is the provider's own way. `headers` are sent along.
 
+    `plugins` names the custom providers that may be loaded.
     `key` says where the key is, if not in the provider's own variable. Without `asks` nothing will be sent, so no key is needed: what a plan costs can be known without one.
     """
 
@@ -18,6 +19,7 @@ class Where(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     key: KeySource | None = None
     asks: bool = True
+    plugins: tuple[str, ...] = ()
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

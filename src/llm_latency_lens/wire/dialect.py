@@ -55,5 +55,5 @@ class Dialect(Protocol):
 
 
 def load_dialect(name: str) -> Dialect:
-    """The dialect called `name`; only that one is imported."""
-    return cast("Dialect", importlib.import_module(DIALECTS[name]))
+    """The dialect called `name`, or that of the module at that import path; only that one is imported."""
+    return cast("Dialect", importlib.import_module(DIALECTS.get(name, name)))
