@@ -20,16 +20,17 @@ def estimate_report(target: str, found: Estimate | None, price: Price | None) ->
         Fact("high", format_money(found.high), "a token for each byte, the longest answers"),
         Fact("requests", f"{found.requests:,}", found.basis),
     )  # fmt: skip
-    return Report(title, (Facts("Estimate", facts), _prices(price)))
+    return Report(title, (Facts("Estimate", facts), prices(price, "Prices per million tokens")))
 
 
-def _prices(price: Price) -> Block:
+def prices(price: Price, title: str) -> Block:
+    """A model's rates and who says so."""
     dated = f" of {price.as_of}" if price.as_of else ""
     rows = [Fact("source", f"{price.source}{dated}", "; ".join(price.notes))]
     rows += _rows(price.rates, "")
     for tier in price.tiers:
         rows += _rows(tier.rates, f" above {tier.above:,} input tokens")
-    return Facts("Prices per million tokens", tuple(rows))
+    return Facts(title, tuple(rows))
 
 
 def _rows(rates: Rates, where: str) -> list[Fact]:

@@ -49,7 +49,7 @@ _VERSION = "2023-06-01"
 _DEFAULT_MAX_TOKENS = 1024
 """The API demands a limit; this one is used where none was asked for."""
 
-_SETTINGS = {
+SETTINGS = {
     "max_tokens": "max_tokens",
     "temperature": "temperature",
     "top_p": "top_p",
@@ -81,7 +81,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **({"tools": tools} if tools else {}),
         **({"thinking": {"type": "enabled"}} if request.thinking_budget is not None else {}),
     }
-    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
+    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
     return post(target, "/messages", body, accept_of(request), (("anthropic-version", _VERSION),))
 
 

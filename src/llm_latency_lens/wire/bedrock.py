@@ -53,7 +53,7 @@ from llm_latency_lens.wire.json_stream import (
 )
 
 _STREAM_TYPE = "application/vnd.amazon.eventstream"
-_SETTINGS = {
+SETTINGS = {
     "max_tokens": "inferenceConfig.maxTokens",
     "temperature": "inferenceConfig.temperature",
     "top_p": "inferenceConfig.topP",
@@ -87,7 +87,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **({"toolConfig": {"tools": tools}} if tools else {}),
         **(thinking if request.thinking_budget is not None else {}),
     }
-    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
+    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
     verb = "converse-stream" if request.stream else "converse"
     path = f"/model/{quote(target.model, safe='-._~')}/{verb}"
     return post(target, path, body, accept_of(request, _STREAM_TYPE))

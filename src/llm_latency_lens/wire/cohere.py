@@ -36,7 +36,7 @@ from llm_latency_lens.wire.json_request import (
 )
 from llm_latency_lens.wire.json_stream import Decoded, decode_body, read_json
 
-_SETTINGS = {
+SETTINGS = {
     "max_tokens": "max_tokens",
     "temperature": "temperature",
     "top_p": "p",
@@ -64,7 +64,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **function_tools(request.tools),
         **({"thinking": {"type": "enabled"}} if request.thinking_budget is not None else {}),
     }
-    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
+    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
     return post(target, "/chat", body, accept_of(request))
 
 

@@ -5,7 +5,7 @@ sent: bytes that break the rules become one `Malformed` event, and decoding ends
 """
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, cast
 
 from llm_latency_lens.model.events import ServerError, StreamEvent
@@ -28,7 +28,12 @@ UNMARKED = frozenset({"gemini", "bedrock"})
 
 
 class Dialect(Protocol):
-    """The two directions of one provider's wire format."""
+    """The two directions of one provider's wire format.
+
+    `SETTINGS` has the settings of a Request that it has a name for, and that name.
+    """
+
+    SETTINGS: Mapping[str, str]
 
     def encode(self, request: Request, target: Target) -> HttpRequest:
         """Write the wish as this provider's HTTP request."""

@@ -48,7 +48,7 @@ from llm_latency_lens.wire.json_stream import (
 )
 
 _ENCODE = msgspec.json.Encoder().encode
-_SETTINGS = {
+SETTINGS = {
     "max_tokens": "maxOutputTokens",
     "temperature": "temperature",
     "top_p": "topP",
@@ -65,7 +65,7 @@ _ROLES = {"assistant": "model", "user": "user"}
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/models/{model}:streamGenerateContent?alt=sse`, or `:generateContent`."""
     system, conversation = system_and_turns(request)
-    config = settings(request, _SETTINGS, target.provider)
+    config = settings(request, SETTINGS, target.provider)
     if "thinkingConfig" in config:
         config["thinkingConfig"]["includeThoughts"] = True
     tools = [schema(tool) for tool in request.tools]

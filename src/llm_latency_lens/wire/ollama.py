@@ -44,7 +44,7 @@ from llm_latency_lens.wire.json_request import (
 )
 from llm_latency_lens.wire.json_stream import Decoded, bad_json, nested_error, read_error_body
 
-_SETTINGS = {
+SETTINGS = {
     "max_tokens": "options.num_predict",
     "temperature": "options.temperature",
     "top_p": "options.top_p",
@@ -66,7 +66,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         "stream": request.stream,
         **function_tools(request.tools),
     }
-    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
+    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
     return post(target, "/api/chat", body, accept_of(request, "application/x-ndjson"))
 
 

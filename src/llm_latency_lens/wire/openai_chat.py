@@ -55,7 +55,7 @@ _OFFICIAL_SETTINGS = {
     "stop": "stop",
     "reasoning": "reasoning_effort",
 }
-_SETTINGS = {
+SETTINGS = {
     **_OFFICIAL_SETTINGS,
     "max_tokens": "max_tokens",
     "top_k": "top_k",
@@ -77,7 +77,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **({"stream_options": {"include_usage": True}} if asks_usage else {}),
         **function_tools(request.tools),
     }
-    names = _OFFICIAL_SETTINGS if official else _SETTINGS
+    names = _OFFICIAL_SETTINGS if official else SETTINGS
     body = merged(body, settings(request, names, target.provider), request.extra)
     return post(target, "/chat/completions", body, accept_of(request))
 

@@ -4,7 +4,6 @@ There is no stream and no generated token: what is timed is the whole answer.
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -28,6 +27,7 @@ from llm_latency_lens.wire.json_stream import (
     read_json,
 )
 
+SETTINGS: dict[str, str] = {}
 _BYTES_A_NUMBER = 4
 
 
@@ -41,7 +41,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         raise UsageError("embeddings take no tools; leave --tools out")
     texts = [m.content for m in request.messages if m.role != "system"]
     body = {"model": target.model, "input": texts[0] if len(texts) == 1 else texts}
-    body = merged(body, settings(request, {}, target.provider), request.extra)
+    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
     return post(target, "/embeddings", body, "application/json")
 
 
@@ -98,5 +98,5 @@ def _dimensions(vector: object) -> int:
         return 0
     try:
         return len(base64.b64decode(vector, validate=True)) // _BYTES_A_NUMBER
-    except binascii.Error:
+    except ValueError:
         return 0

@@ -44,7 +44,7 @@ from llm_latency_lens.wire.json_stream import (
 )
 
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
-_SETTINGS = {
+SETTINGS = {
     "max_tokens": "max_output_tokens",
     "temperature": "temperature",
     "top_p": "top_p",
@@ -72,7 +72,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         "stream": request.stream,
         **({"tools": tools} if tools else {}),
     }
-    body = merged(body, settings(request, _SETTINGS, target.provider), request.extra)
+    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
     return post(target, "/responses", body, accept_of(request))
 
 

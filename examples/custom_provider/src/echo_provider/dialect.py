@@ -15,12 +15,16 @@ from llm_latency_lens.model.events import (
 from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_lines import TOO_LARGE, lines
 from llm_latency_lens.wire.json_object import BadJsonError, count_of, read_object, text_of
-from llm_latency_lens.wire.json_request import post
+from llm_latency_lens.wire.json_request import merged, post, settings
+
+SETTINGS: dict[str, str] = {}
+"""It knows no settings: whatever is asked for beside the text is refused before anything is sent."""
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """The last message is what is to be said."""
-    body = {"say": request.messages[-1].content, "model": target.model, **request.extra}
+    body = {"say": request.messages[-1].content, "model": target.model}
+    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
     return post(target, "/say", body, "application/x-ndjson")
 
 
