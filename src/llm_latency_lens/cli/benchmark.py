@@ -40,10 +40,12 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     from llm_latency_lens.cli.asking import load_of, make_profiler, make_workload  # noqa: PLC0415
     from llm_latency_lens.cli.bench_run import Keeping, run_benchmark  # noqa: PLC0415
     from llm_latency_lens.cli.expense import consent  # noqa: PLC0415
+    from llm_latency_lens.cli.retold import retold  # noqa: PLC0415
 
     profiler = make_profiler(target, given)
     workload = make_workload(given, nonce=given["nonce"])
-    prepared = profiler.prepare(load_of(given), workload, command=sys.argv)
+    command = sys.argv if given["save_raw"] else retold(sys.argv)
+    prepared = profiler.prepare(load_of(given), workload, command=command)
     consent(prepared, given["ask_above"], yes=given["yes"])
     keeping = Keeping(
         runs_dir=pathlib.Path(given["runs_dir"]),

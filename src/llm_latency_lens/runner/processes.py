@@ -10,7 +10,7 @@ import pathlib
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llm_latency_lens.errors import MachineError
 from llm_latency_lens.runner.messages import Frames, ToParent, ToWorker, decode_to_parent, frame
@@ -20,13 +20,17 @@ _READ = 1 << 20
 
 
 class WorkerProcess:
-    """One worker: `send` messages to it; `on_message` gets its answers, `on_lost` its early end."""
+    """One worker: `send` messages to it; `on_message` gets its answers, `on_lost` its early end.
+
+    Variables whose value holds one of `secrets` are kept out of its environment: its order has the key.
+    """
 
     def __init__(
         self,
         number: int,
         on_message: Callable[[int, ToParent], None],
         on_lost: Callable[[int], None],
+        secrets: Sequence[str] = (),
     ) -> None:
         self.number = number
         self._on_message = on_message
@@ -41,7 +45,7 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env=_environment(),
+                env=_environment(secrets),
                 start_new_session=True,
             )
         except OSError as error:
@@ -99,9 +103,13 @@ class WorkerProcess:
             self._on_message(self.number, decode_to_parent(body))
 
 
-def _environment() -> dict[str, str]:
-    """Ours, with the package importable even where it is not installed."""
-    environment = dict(os.environ)
+def _environment(secrets: Sequence[str]) -> dict[str, str]:
+    """Ours without any secret, and with the package importable even where it is not installed."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not any(secret in value for secret in secrets)
+    }
     paths = [_PACKAGE_PARENT, *filter(None, [environment.get("PYTHONPATH")])]
     environment["PYTHONPATH"] = os.pathsep.join(paths)
     return environment

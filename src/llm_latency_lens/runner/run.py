@@ -154,7 +154,9 @@ class Run:
 
     def _take_seats(self) -> None:
         for number in range(self._order.workers):
-            self._seats[number] = _Seat(WorkerProcess(number, self._on_message, self._on_lost))
+            self._seats[number] = _Seat(
+                WorkerProcess(number, self._on_message, self._on_lost, self._subject.secrets)
+            )
         self._await_all()
 
     async def _ask_all(self, message: ToWorker) -> None:
