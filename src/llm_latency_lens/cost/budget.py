@@ -49,7 +49,9 @@ class Budget:
 
     def settle(self, worker: int, reserved: Decimal, actual: Decimal) -> None:
         """A request has ended that had `reserved`; `actual` is what it cost."""
-        self.granted[worker] -= reserved
+        # Of a worker that was lost meanwhile the reservation is spent already. Taken twice it would be
+        # a debt below 0, free money for others and a grant to wait for that never comes back.
+        self.granted[worker] -= min(reserved, self.granted[worker])
         self.spent += actual
         self.overrun += max(actual - reserved, Decimal(0))
 

@@ -2,7 +2,7 @@
 
 import functools
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ _REQUESTS = "requests_kcount"
 
 
 def catalogue_price(provider: str, model: str, at: date) -> Price | None:
-    """The catalogue's price of a model on a day (at noon, UTC); None where it knows none.
+    """The catalogue's price of a model on a day (UTC), at the dearest hour; None where it knows none.
 
     `as_of` is the newest date, up to that day, on which any price of the catalogue begins.
     """
@@ -31,8 +31,7 @@ def catalogue_price(provider: str, model: str, at: date) -> Price | None:
         _, found = snapshot.find_provider_model(model, None, _IDS.get(provider, provider), None)
     except LookupError:
         return None
-    noon = datetime.combine(at, time(12), UTC)
-    listed = found.get_prices(noon)
+    listed, hours_differ = _dearest(found, at)
     starts = sorted({tier.start for value in _values(listed) for tier in _tiers(value)})
     return Price(
         rates=_rates(listed, lambda value: value.base if _tiers(value) else value),
@@ -41,7 +40,7 @@ def catalogue_price(provider: str, model: str, at: date) -> Price | None:
         ),
         source=source,
         as_of=max((begin for begin in starts_known if begin <= at), default=at).isoformat(),
-        notes=_notes(found, listed, noon),
+        notes=tuple(_notes(found, model, hours_differ=hours_differ)),
     )
 
 
@@ -91,7 +90,24 @@ def _rates(listed: Any, pick: Callable[[Any], Decimal]) -> Rates:  # noqa: ANN40
     )
 
 
-def _notes(found: Any, listed: Any, noon: datetime) -> tuple[str, ...]:  # noqa: ANN401 - the library's types
+def _dearest(found: Any, at: date) -> tuple[Any, bool]:  # noqa: ANN401 - the library's types
+    """The prices at the day's dearest hour, and whether there are cheaper ones.
+
+    A cap that was reserved at a cheaper hour's price would not hold.
+    """
+    quarters = [time(hour, minute) for hour in range(24) for minute in range(0, 60, 15)]
+    instants = quarters if isinstance(found.prices, list) else quarters[:1]
+    listed = [found.get_prices(datetime.combine(at, instant, UTC)) for instant in instants]
+    dearest = max(listed, key=_sum)
+    return dearest, any(other != dearest for other in listed)
+
+
+def _sum(listed: Any) -> Decimal:  # noqa: ANN401 - the library's type
+    rates = (getattr(value, "base", value) for value in _values(listed))
+    return sum(rates, Decimal(0))
+
+
+def _notes(found: Any, model: str, *, hours_differ: bool) -> Iterator[str]:  # noqa: ANN401 - the library's type
     """What could make the bill another one than these rates say."""
     variants = sorted(
         {
@@ -101,12 +117,9 @@ def _notes(found: Any, listed: Any, noon: datetime) -> tuple[str, ...]:  # noqa:
             if value != "default"
         }
     )
-    midnight = found.get_prices(noon.replace(hour=0))
-    return (
-        *((f"other prices hold for {', '.join(variants)}",) if variants else ()),
-        *(
-            ("the price depends on the time of day; this is that of 12:00 UTC",)
-            if midnight != listed
-            else ()
-        ),
-    )
+    if found.id != model:
+        yield f"listed as {found.id}"
+    if variants:
+        yield f"other prices hold for {', '.join(variants)}"
+    if hours_differ:
+        yield "the price depends on the time of day; this is that of the dearest hour (UTC)"

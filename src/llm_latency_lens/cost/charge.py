@@ -1,4 +1,8 @@
-"""What one request cost, by kind of token. A count or a rate that is unknown makes the charge unknown."""
+"""What one request cost, by kind of token. A count or a rate that is unknown makes the charge unknown.
+
+Input and output must be counted. Most providers leave out the counts of cached, written and reasoning
+tokens where there are none, so tokens that nobody counts apart cost what the rest of them do.
+"""
 
 from decimal import Decimal
 

@@ -8,10 +8,12 @@ input = "$2.50"              # per million tokens
 output = "$10"
 cached = "$1.25"             # optional, as are cache_write, reasoning and request (per request)
 
-[[price.above]]              # optional: other rates where the input is longer
+[[price.above]]              # optional: other rates of all tokens where the input is longer
 tokens = 200000
 input = "$5"
 output = "$15"
+
+What is free costs "$0"; what is left out is unknown.
 """
 
 import difflib
@@ -24,6 +26,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from llm_latency_lens.cost.place import Place, places
 from llm_latency_lens.cost.price import Price, Rates, Tier
 from llm_latency_lens.errors import ConfigError, UsageError
 from llm_latency_lens.units import parse_money
@@ -56,40 +59,51 @@ def read_price_file(path: pathlib.Path) -> tuple[PriceEntry, ...]:
     """The entries of a price file.
 
     Raises:
-        ConfigError: it can't be read, or says something wrong: which entry, what, and what is meant.
+        ConfigError: it can't be read, or says something wrong: on which line, what, and what is meant.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"can't read price file {str(path)!r}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    listed = document.get("price")
-    _check_keys(f"{path}", document, ("price",))
-    if not isinstance(listed, list) or not listed:
-        raise ConfigError(f"{path}: no prices in it; write [[price]] entries")
-    return tuple(
-        _entry(f"{path}: [[price]] number {n}", entry, path) for n, entry in enumerate(listed, 1)
-    )
+    place = places(str(path), text)
+    _check_keys(place, document, ("price",))
+    entries = _tables(place, document, "price")
+    if not entries:
+        raise place.wrong("no prices in it; write [[price]] entries")
+    return tuple(_entry(inner, entry, path.name) for inner, entry in entries)
 
 
 def own_price(entries: tuple[PriceEntry, ...], provider: str, model: str, at: date) -> Price | None:
     """The price of a model on a day: the entry that came into force last, of equals the later one."""
-    found = [entry for entry in entries if entry.holds(provider, model, at)]
+    found = [entry for entry in reversed(entries) if entry.holds(provider, model, at)]
     return max(found, key=lambda entry: entry.begins or date.min).price if found else None
 
 
-def _entry(where: str, entry: dict[str, Any], path: pathlib.Path) -> PriceEntry:
-    _check_keys(where, entry, _KEYS)
+def _tables(place: Place, table: dict[str, Any], key: str) -> list[tuple[Place, dict[str, Any]]]:
+    """The tables under `key`, each with its place."""
+    listed = table.get(key, [])
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        name = ".".join(str(k) for k in (*place.keys, key) if isinstance(k, str))
+        raise place.wrong(f"{key} must be written as [[{name}]] tables", key)
+    return [(place.inside(key, number), item) for number, item in enumerate(listed, 1)]
+
+
+def _entry(place: Place, entry: dict[str, Any], source: str) -> PriceEntry:
+    _check_keys(place, entry, _KEYS)
     for key in ("provider", "model"):
         if not isinstance(entry.get(key), str) or not entry[key]:
-            raise ConfigError(f'{where}: needs {key} = "..."')
-    begins, ends = _day(where, entry, "from"), _day(where, entry, "until")
+            raise place.wrong(f'needs {key} = "..."', key)
+    begins, ends = _day(place, entry, "from"), _day(place, entry, "until")
     if begins and ends and begins >= ends:
-        raise ConfigError(f"{where}: from must be before until")
-    rates = _rates(where, entry)
-    if rates.input is None and rates.output is None and not rates.request:
-        raise ConfigError(f'{where}: needs input and output, such as "$2.50" per million tokens')
+        raise place.wrong("from must be before until", "until")
+    rates = _rates(place, entry)
+    if rates.input is None:
+        raise place.wrong(
+            'needs input and output, such as "$2.50" per million tokens (output only where there is some)'
+        )
     return PriceEntry(
         provider=entry["provider"],
         model=entry["model"],
@@ -97,53 +111,57 @@ def _entry(where: str, entry: dict[str, Any], path: pathlib.Path) -> PriceEntry:
         ends=ends,
         price=Price(
             rates=rates,
-            tiers=_tiers(where, entry),
-            source=path.name,
+            tiers=_tiers(place, entry, rates),
+            source=source,
             as_of=begins.isoformat() if begins else None,
         ),
     )
 
 
-def _tiers(where: str, entry: dict[str, Any]) -> tuple[Tier, ...]:
-    tiers = []
-    for tier in entry.get("above", ()):
-        _check_keys(f"{where}: above", tier, _TIER_KEYS)
+def _tiers(place: Place, entry: dict[str, Any], base: Rates) -> tuple[Tier, ...]:
+    tiers: dict[int, Tier] = {}
+    for inner, tier in _tables(place, entry, "above"):
+        _check_keys(inner, tier, _TIER_KEYS)
         tokens = tier.get("tokens")
         if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
-            raise ConfigError(f"{where}: above needs tokens = a number of input tokens")
-        tiers.append(Tier(tokens, _rates(f"{where}: above", tier)))
-    return tuple(sorted(tiers, key=lambda tier: tier.above))
+            raise inner.wrong("needs tokens = a number of input tokens", "tokens")
+        if tokens in tiers:
+            raise inner.wrong(f"there are other rates above {tokens:,} tokens already", "tokens")
+        rates = _rates(inner, tier)
+        for key in ("input", "output"):
+            if getattr(rates, key) is None and getattr(base, key) is not None:
+                raise inner.wrong(f"needs {key} too: a tier has all of its rates")
+        tiers[tokens] = Tier(tokens, rates)
+    return tuple(tiers[tokens] for tokens in sorted(tiers))
 
 
-def _rates(where: str, table: dict[str, Any]) -> Rates:
+def _rates(place: Place, table: dict[str, Any]) -> Rates:
     found: dict[str, Decimal] = {}
     for key in _RATES:
         if key not in table:
             continue
         if not isinstance(table[key], str):
-            raise ConfigError(f'{where}: {key} must be money in quotes, such as "$2.50"')
+            raise place.wrong(f'{key} must be money in quotes, such as "$2.50"', key)
         try:
             found[key] = parse_money(table[key])
         except UsageError as error:
-            raise ConfigError(f"{where}: {key}: {error}") from None
+            raise place.wrong(f"{key}: {error}", key) from None
     return Rates(**found)
 
 
-def _day(where: str, entry: dict[str, Any], key: str) -> date | None:
+def _day(place: Place, entry: dict[str, Any], key: str) -> date | None:
     value = entry.get(key)
     if value is None or type(value) is date:
         return value
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise ConfigError(f'{where}: {key} must be a date, such as "2026-01-31"') from None
+        raise place.wrong(f'{key} must be a date, such as "2026-01-31"', key) from None
 
 
-def _check_keys(where: str, table: object, known: tuple[str, ...]) -> None:
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where}: must be a table")
+def _check_keys(place: Place, table: dict[str, Any], known: tuple[str, ...]) -> None:
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
+            raise place.wrong(f"unknown key {key!r}; {hint}", key)
