@@ -328,3 +328,12 @@ async def test_the_replay_transport_answers_in_order_and_says_when_it_is_empty()
     assert replay.requests == [request]
     with pytest.raises(LookupError):
         await replay.exchange(request, Limits())
+
+
+def test_w24_a_count_of_nothing_is_not_believed_where_tokens_came() -> None:
+    """W24: usage 0 beside two token events contradicts itself: events are counted, and it says so."""
+    usage = {"prompt_tokens": 0, "completion_tokens": 0}
+    body = chunk({"content": "a"}) + chunk({"content": "b"}, "stop", usage=usage) + DONE
+    found = record(recorded(body))
+    assert (found.tokens.input, found.tokens.output, found.tokens.source) == (None, 2, "chunks")
+    assert "usage_contradictory" in found.flags

@@ -38,7 +38,7 @@ def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
     Each provider has its own paths on the one port: OpenAI (chat, responses, embeddings), Anthropic,
     Gemini and Vertex, Bedrock, Azure, Cohere, Ollama. The ledger has the truth that a measurement can
     be checked against. Input tokens are counted as words. With --json one line on stdout says where it
-    listens. The faults are listed in the documentation.
+    listens. docs/reference/faults.md lists the faults.
     """
     from llm_latency_lens.simulator.batching import parse_batching  # noqa: PLC0415
     from llm_latency_lens.simulator.fault import parse_fault  # noqa: PLC0415

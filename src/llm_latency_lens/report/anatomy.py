@@ -1,9 +1,9 @@
 """One request's anatomy: what happened when, where the time went, what the server says of itself."""
 
-from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.model.record import OutcomeKind, RateLimit, Record
 from llm_latency_lens.report.advice import advise
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Span, Waterfall
-from llm_latency_lens.units import NS_PER_S, format_duration, format_rate, format_size
+from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate, format_size
 
 
 def anatomy(record: Record) -> Report:
@@ -14,9 +14,14 @@ def anatomy(record: Record) -> Report:
         blocks.append(Waterfall("Where the time went", spans))
     if record.first_token is not None:
         blocks.append(Facts("Latency", _latency_facts(record)))
+    if record.first_token is not None or record.tokens.input is not None:
         blocks.append(Facts("Tokens", _token_facts(record)))
     if record.connection is not None:
         blocks.append(Facts("Network against server", _network_facts(record)))
+    if record.rate_limit is not None:
+        blocks.append(
+            Facts("Rate limits, as the server tells them", _limit_facts(record.rate_limit))
+        )
     blocks.append(Facts("Measurement", _measurement_facts(record)))
     return Report(f"{record.target} - anatomy of one request", tuple(blocks))
 
@@ -129,6 +134,9 @@ def _token_facts(record: Record) -> tuple[Fact, ...]:
     ]
     if t.reasoning:
         facts.append(Fact("of it reasoning", shown(t.reasoning)))
+    if record.cost is not None:
+        doubt = "by an estimate of the tokens" if record.cost.estimated else "by the counts above"
+        facts.append(Fact("cost", format_money(record.cost.total), doubt))
     facts.append(
         Fact("token events", f"{t.events:,}", f"in {len(record.arrivals):,} network reads")
     )
@@ -137,6 +145,21 @@ def _token_facts(record: Record) -> tuple[Fact, ...]:
     if record.model:
         facts.append(Fact("model says it is", record.model, record.fingerprint or ""))
     return tuple(facts)
+
+
+def _limit_facts(limit: RateLimit) -> tuple[Fact, ...]:
+    """What is left of each limit, and when it is whole again."""
+
+    def fact(name: str, remaining: int | None, most: int | None, reset: float | None) -> Fact:
+        left = "unknown" if remaining is None else f"{remaining:,}"
+        whole = f"whole again in {format_duration(reset * NS_PER_S)}" if reset is not None else ""
+        return Fact(f"{name} left", left if most is None else f"{left} of {most:,}", whole)
+
+    kinds = (
+        ("requests", limit.requests_remaining, limit.requests_limit, limit.requests_reset),
+        ("tokens", limit.tokens_remaining, limit.tokens_limit, limit.tokens_reset),
+    )
+    return tuple(fact(*kind) for kind in kinds if kind[1:] != (None, None, None))
 
 
 def _network_facts(record: Record) -> tuple[Fact, ...]:

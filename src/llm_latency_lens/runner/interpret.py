@@ -145,6 +145,10 @@ def _tokens(reading: Reading) -> TokenCounts:
     """The server's own count where it gives one; else the number of token events, and it says so."""
     events = sum(reading.arrival_events)
     usage = reading.usage
+    if usage is not None and usage.output == 0 and events:
+        # Tokens came, and the server says none did: its counts are no counts.
+        reading.flags.add("usage_contradictory")
+        usage = None
     if usage is None or usage.output is None:
         return TokenCounts(
             input=usage.input if usage else None,
