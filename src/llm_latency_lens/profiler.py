@@ -32,7 +32,7 @@ from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.model.run import RunHeader
-from llm_latency_lens.providers.plugin import load_plugins, with_plugins
+from llm_latency_lens.providers.plugin import load_plugins, provider_names, with_plugins
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Where
@@ -143,7 +143,7 @@ class Profiler:
         """
         today = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC).date()
         target = self.target
-        book = open_price_book(today, self._prices)
+        book = open_price_book(today, self._prices, provider_names(self._plugins))
         return book.price_of(target.provider, target.model, target.price_as)
 
     async def profile(self, workload: Workload | str) -> Profile:
@@ -316,8 +316,10 @@ def check_cap(order: Order) -> None:
             f"--max-cost: no price is known for {order.target.public_name} there; give one with --prices FILE"
         )
     generates = order.target.dialect not in UNSTREAMED
-    wish = request_for(order.workload, "measure", 0)
-    worst = worst_case(wish, order.price, generates=generates)
+    worst = max(
+        worst_case(request_for(order.workload, "measure", number), order.price, generates=generates)
+        for number in range(len(order.workload.conversations))
+    )
     if worst > order.cap:
         raise UsageError(
             f"--max-cost {format_money(order.cap)}: one request can cost {format_money(worst)}; raise it or lower --max-tokens"

@@ -12,9 +12,11 @@ from llm_latency_lens.cost.price import Price
 from llm_latency_lens.errors import ConfigError
 from llm_latency_lens.model.record import TokenCounts
 from llm_latency_lens.model.request import Target
+from llm_latency_lens.providers.provider import PROVIDERS
 from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Where
 
+KNOWN = frozenset({*PROVIDERS, "o"})
 DAY = date(2026, 11, 20)
 COUNTS = TokenCounts(input=1000, cached=200, output=500, reasoning=100, source="usage")
 TIERED = '[[price]]\nprovider = "o"\nmodel = "m"\ninput = "$1"\noutput = "$1"\n'
@@ -64,18 +66,18 @@ def test_a_price_file_wins_and_has_dates(tmp_path: pathlib.Path) -> None:
     target = resolve_target("openai:gpt-4o-mini", Where(), {"OPENAI_API_KEY": "k" * 20})
     rates = {}
     for day in ("2026-05-31", "2026-06-01", "2026-12-31", "2027-01-01"):
-        price = price_of(open_price_book(date.fromisoformat(day), str(path)), target)
+        price = price_of(open_price_book(date.fromisoformat(day), str(path), KNOWN), target)
         assert price is not None
         rates[day] = str(price.rates.input)
     assert rates == {"2026-05-31": "1", "2026-06-01": "3", "2026-12-31": "3", "2027-01-01": "1"}
-    price = price_of(open_price_book(DAY, str(path)), target)
+    price = price_of(open_price_book(DAY, str(path), KNOWN), target)
     assert price is not None
     found = charge(COUNTS, price)
     assert found is not None
     million = (800 * 3 + 200 * Decimal("0.5") + 400 * 4 + 100 * 6) / Decimal(1_000_000)
     assert found.total == million + Decimal("0.01")
     assert price.rates_for(1001).input == 30
-    own = price_of(open_price_book(DAY, str(path)), resolve_target("vllm:own", Where(), {}))
+    own = price_of(open_price_book(DAY, str(path), KNOWN), resolve_target("vllm:own", Where(), {}))
     assert own is not None
     assert own.source == "prices.toml"
 
@@ -100,6 +102,7 @@ def test_a_price_file_wins_and_has_dates(tmp_path: pathlib.Path) -> None:
         (TIERED + 2 * '[[price.above]]\ntokens = 5\ninput = "$2"\noutput = "$2"\n', "already"),
         (TIERED + '[[price.above]]\ntokens = true\ninput = "$2"\noutput = "$2"\n', "tokens ="),
         ('[[price]]\nprovider = "o"\nmodel = "m"\ninpt = "$1"\n', "did you mean 'input'"),
+        ('[[price]]\nprovider = "opnai"\nmodel = "m"\ninput = "$1"\n', "did you mean 'openai'"),
         ('[[price]]\nprovider = "o"\nmodel = "m"\ninput = 1\n', "in quotes"),
         ('[[price]]\nprovider = "o"\nmodel = "m"\ninput = "1"\n', "money"),
         ('[[price]]\nprovider = "o"\nmodel = "m"\ninput = "$-1"\n', "input"),
@@ -119,7 +122,7 @@ def test_f1_f2_wrong_price_files_are_refused(tmp_path: pathlib.Path, text: str, 
     path = tmp_path / "prices.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=words) as caught:
-        open_price_book(DAY, str(path))
+        open_price_book(DAY, str(path), KNOWN)
     assert "prices.toml" in str(caught.value)
 
 
@@ -136,7 +139,7 @@ def test_f1_every_key_one_edit_away_is_refused_with_its_line(tmp_path: pathlib.P
             )
             edits += 1
             with pytest.raises(ConfigError) as caught:
-                open_price_book(DAY, str(path))
+                open_price_book(DAY, str(path), KNOWN)
             assert f"prices.toml:{number + 1}: " in str(caught.value)
             assert f"did you mean {key!r}?" in str(caught.value)
     assert edits >= 60
@@ -147,16 +150,16 @@ def test_f1_what_is_missing_is_told_with_its_entry(tmp_path: pathlib.Path) -> No
     path = tmp_path / "prices.toml"
     path.write_text(f'{TIERED}\n# more\n[[price]]\nprovider = "o"\ninput = "$1"\n')
     with pytest.raises(ConfigError, match=r"prices\.toml:8: \[\[price\]\] number 2: needs model"):
-        open_price_book(DAY, str(path))
+        open_price_book(DAY, str(path), KNOWN)
     path.write_text('price = [{provider = "o", model = "m", input = "$x"}]\n')
     with pytest.raises(ConfigError, match=r"\[\[price\]\] number 1: input: "):
-        open_price_book(DAY, str(path))
+        open_price_book(DAY, str(path), KNOWN)
 
 
 def test_of_equal_entries_the_later_one_holds(tmp_path: pathlib.Path) -> None:
     """What is appended corrects what is above it."""
     path = tmp_path / "prices.toml"
     path.write_text(TIERED + TIERED.replace("$1", "$7"))
-    price = open_price_book(DAY, str(path)).price_of("o", "m", None)
+    price = open_price_book(DAY, str(path), KNOWN).price_of("o", "m", None)
     assert price is not None
     assert price.rates.input == Decimal(7)

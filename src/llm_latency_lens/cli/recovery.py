@@ -16,6 +16,7 @@ from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.request import Limits
 from llm_latency_lens.model.result import Cost, Result
 from llm_latency_lens.model.run import RunHeader
+from llm_latency_lens.providers.plugin import provider_names
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.interpret import Subject
 from llm_latency_lens.schedule.plan import Plan
@@ -73,7 +74,9 @@ def price_run(run: StoredRun, prices: str | None) -> Cost:
     spec = header.spec
     provider, _, model = spec["target"].partition(":")
     day = datetime.fromisoformat(header.started).date()
-    price = open_price_book(day, prices).price_of(provider, model, spec.get("price_as"))
+    price = open_price_book(day, prices, provider_names(())).price_of(
+        provider, model, spec.get("price_as")
+    )
     spending, good = Spending(), 0
     for record in run.reading().records():
         found = charge(record.tokens, price) if price is not None else None

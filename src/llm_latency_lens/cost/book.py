@@ -1,6 +1,7 @@
 """Where prices are looked up: the user's own file first, the catalogue after it."""
 
 import pathlib
+from collections.abc import Collection
 from datetime import date
 
 from msgspec import Struct
@@ -28,10 +29,10 @@ class PriceBook(Struct, frozen=True):
         return catalogue_price(price_as, model, self.at)
 
 
-def open_price_book(at: date, path: str | None) -> PriceBook:
-    """The book of a day, with the user's price file where there is one.
+def open_price_book(at: date, path: str | None, providers: Collection[str]) -> PriceBook:
+    """The book of a day, with the user's price file where there is one; `providers`: which names there are.
 
     Raises:
         ConfigError: the file is wrong.
     """
-    return PriceBook(at, read_price_file(pathlib.Path(path)) if path else ())
+    return PriceBook(at, read_price_file(pathlib.Path(path), providers) if path else ())

@@ -32,6 +32,7 @@ def charge(tokens: TokenCounts, price: Price) -> Charge | None:
     known = tuple(part for part in parts if part is not None)
     return Charge(
         total=sum(known, rates.request),
+        request=rates.request,
         input=known[0],
         cached=known[1],
         cache_write=known[2],

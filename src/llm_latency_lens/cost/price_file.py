@@ -19,6 +19,7 @@ What is free costs "$0"; what is left out is unknown.
 import difflib
 import pathlib
 import tomllib
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -55,8 +56,8 @@ class PriceEntry(Struct, frozen=True, kw_only=True):
         )
 
 
-def read_price_file(path: pathlib.Path) -> tuple[PriceEntry, ...]:
-    """The entries of a price file.
+def read_price_file(path: pathlib.Path, providers: Collection[str]) -> tuple[PriceEntry, ...]:
+    """The entries of a price file, which may name these providers.
 
     Raises:
         ConfigError: it can't be read, or says something wrong: on which line, what, and what is meant.
@@ -73,6 +74,8 @@ def read_price_file(path: pathlib.Path) -> tuple[PriceEntry, ...]:
     entries = _tables(place, document, "price")
     if not entries:
         raise place.wrong("no prices in it; write [[price]] entries")
+    for inner, entry in entries:
+        _check_known(inner, "provider", entry.get("provider"), providers)
     return tuple(_entry(inner, entry, path.name) for inner, entry in entries)
 
 
@@ -162,6 +165,14 @@ def _day(place: Place, entry: dict[str, Any], key: str) -> date | None:
 def _check_keys(place: Place, table: dict[str, Any], known: tuple[str, ...]) -> None:
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise place.wrong(f"unknown key {key!r}; {hint}", key)
+            raise place.wrong(f"unknown key {key!r}; {_hint(key, known)}", key)
+
+
+def _check_known(place: Place, key: str, value: object, known: Collection[str]) -> None:
+    if isinstance(value, str) and value and value not in known:
+        raise place.wrong(f"unknown {key} {value!r}; {_hint(value, known)}", key)
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

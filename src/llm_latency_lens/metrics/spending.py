@@ -5,7 +5,7 @@ from decimal import Decimal
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.result import Cost
 
-_PARTS = ("input", "cached", "cache_write", "output", "reasoning")
+_PARTS = ("input", "cached", "cache_write", "output", "reasoning", "request")
 _FREE = frozenset({OutcomeKind.ERROR_CONNECT, OutcomeKind.ERROR_HTTP, OutcomeKind.NOT_SENT})
 """Outcomes that no provider charges for."""
 

@@ -62,6 +62,7 @@ class Charge(Struct, frozen=True, kw_only=True):
     cache_write: Decimal
     output: Decimal
     reasoning: Decimal
+    request: Decimal = Decimal(0)
     estimated: bool = False
 
 

@@ -42,6 +42,12 @@ def with_plugins(plugins: tuple[Plugin, ...]) -> Mapping[str, Provider]:
     return {**PROVIDERS, **{plugin.provider.name: plugin.provider for plugin in plugins}}
 
 
+def provider_names(plugins: tuple[Plugin, ...]) -> frozenset[str]:
+    """Every name a provider may have here: also of plugins that are installed and not named."""
+    installed = importlib.metadata.entry_points(group=GROUP)
+    return frozenset((*with_plugins(plugins), *(entry.name for entry in installed)))
+
+
 def _load(name: str, found: Mapping[str, importlib.metadata.EntryPoint]) -> Plugin:
     entry = found.get(name)
     if entry is None:

@@ -13,6 +13,7 @@ _NAMES = {
     "cache_write": "cache writes",
     "output": "output",
     "reasoning": "reasoning",
+    "request": "per-request fee",
 }
 
 
