@@ -43,18 +43,25 @@ def minimum_samples(p: float, confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log((1.0 - confidence) / 2.0) / math.log(rarer))
 
 
-def interval_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
+def interval_ranks(
+    n: int, p: float, confidence: float = CONFIDENCE, tau: float = 1.0
+) -> tuple[int, int] | None:
     """Ranks (from 0) whose order statistics enclose quantile `p`, or None where n is too small.
 
     Each side errs with at most half of what the confidence leaves. With B the number of samples up to
-    the quantile, binomial(n, p): P(B <= lower) <= alpha/2 and P(B > upper) <= alpha/2.
+    the quantile, binomial(n, p): P(B <= lower) <= alpha/2 and P(B > upper) <= alpha/2. Where `tau`
+    values say as much as one (see `stats.dependence`), the ranks lie the root of it further out.
     """
-    if n < minimum_samples(p, confidence):
+    if n / tau < minimum_samples(p, confidence):
         return None
     alpha = (1.0 - confidence) / 2.0
     start, cdf = _binomial_cdf(n, p)
     lower = start + int(np.searchsorted(cdf, alpha, side="right")) - 1
     upper = start + int(np.searchsorted(cdf, 1.0 - alpha, side="left"))
+    if tau > 1.0:
+        middle, wider = n * p, math.sqrt(tau)
+        lower = math.floor(middle - (middle - lower) * wider)
+        upper = math.ceil(middle + (upper - middle) * wider)
     if lower < 0 or upper > n - 1:
         return None
     return lower, upper

@@ -1,0 +1,104 @@
+"""Looking while it runs, without being fooled by looking often: e-processes and what follows from them.
+
+A bet against "the violation rate is at least pi" (or at most) whose fortune no fair world makes grow:
+by Ville's inequality it reaches 1/alpha with probability at most alpha, however often one looks.
+Units must be independent; where they are not, counts are divided by tau.
+"""
+
+import math
+from collections.abc import Callable
+
+from llm_latency_lens.stats.beta import log_beta, log_regularized
+from llm_latency_lens.stats.quantiles import CONFIDENCE
+
+
+def log_evidence_below(violations: float, n: float, share: float) -> float:
+    """Log e-value against "the rate is at least `share`": large where there are few violations."""
+    return _log_evidence(violations, n, share, below=True)
+
+
+def log_evidence_above(violations: float, n: float, share: float) -> float:
+    """Log e-value against "the rate is at most `share`": large where there are many violations."""
+    return _log_evidence(violations, n, share, below=False)
+
+
+def _log_evidence(violations: float, n: float, share: float, *, below: bool) -> float:
+    """A mixture of likelihood ratios over the rates on one side of `share`, beta-weighted."""
+    a, b = 1.0, (1.0 - share) / share
+    after = (a + violations, b + n - violations)
+    if below:
+        inside, prior = log_regularized(*after, share), log_regularized(a, b, share)
+    else:
+        inside = log_regularized(after[1], after[0], 1.0 - share)
+        prior = log_regularized(b, a, 1.0 - share)
+    null = violations * math.log(share) + (n - violations) * math.log1p(-share)
+    return inside + log_beta(*after) - prior - log_beta(a, b) - null
+
+
+class RateTest:
+    """Is the violation rate below `share` or above it? Tell it each result; it says when it is sure.
+
+    `decision` is "pass" (below), "fail" (above) or None; once made it stays. Each side errs with at
+    most `alpha`, at any number of looks. `tau` values count as one.
+    """
+
+    def __init__(self, share: float, alpha: float, tau: float = 1.0) -> None:
+        self.n = 0
+        self.violations = 0
+        self.decision: str | None = None
+        self._share = share
+        self._bar = -math.log(alpha)
+        self._tau = tau
+
+    def add(self, *, violated: bool) -> str | None:
+        """One more result; returns the decision, where there is one."""
+        self.n += 1
+        self.violations += violated
+        if self.decision is None:
+            counts = self.violations / self._tau, self.n / self._tau
+            # Only the side that the results lean to can have grown.
+            if self.violations < self.n * self._share:
+                if log_evidence_below(*counts, self._share) >= self._bar:
+                    self.decision = "pass"
+            elif log_evidence_above(*counts, self._share) >= self._bar:
+                self.decision = "fail"
+        return self.decision
+
+
+def anytime_ranks(
+    n: int, p: float, confidence: float = CONFIDENCE, tau: float = 1.0
+) -> tuple[int, int] | None:
+    """Ranks (from 0) whose order statistics enclose quantile `p` at every n at once; None where n is too small.
+
+    For the true quantile the number of values up to it is binomial(n, p); the ranks are those counts
+    that a beta mixture does not refute at 1 - confidence.
+    """
+    middle = round(n * p)
+
+    def refuted(count: int) -> bool:
+        return _log_mixture(count / tau, n / tau, p) >= -math.log(1.0 - confidence)
+
+    # The mixture is convex in the count and smallest near n * p: each side has one crossing.
+    if n < 2 or not (refuted(0) and refuted(n)) or refuted(middle):
+        return None
+    lowest = _first(lambda count: not refuted(count), 0, middle)
+    return lowest - 1, _first(refuted, middle, n) - 1
+
+
+def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The smallest number where `holds`, which is false at `low` and true from somewhere to `high`."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _log_mixture(count: float, n: float, p: float) -> float:
+    """Log of a beta mixture over likelihood ratios of `count` in `n` against the share `p`."""
+    rarer = min(p, 1.0 - p)
+    a, b = p / rarer, (1.0 - p) / rarer
+    null = count * math.log(p) + (n - count) * math.log1p(-p)
+    return log_beta(a + count, b + n - count) - log_beta(a, b) - null
