@@ -1,13 +1,15 @@
 """A growing column of numbers, and the distribution it becomes: eight bytes a value, nothing else kept."""
 
+import math
 from array import array
-from collections.abc import Iterable
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_latency_lens.model.result import Distribution
+from llm_latency_lens.stats.clusters import cluster_interval
+from llm_latency_lens.stats.dependence import tail_dependence
 from llm_latency_lens.stats.quantiles import (
     interval_ranks,
     minimum_samples,
@@ -16,56 +18,67 @@ from llm_latency_lens.stats.quantiles import (
 )
 
 PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
+_MIDDLE, _TAIL = 0.5, 0.95
+"""Dependence is told of the middle and of the tail; every percentile takes the nearer one."""
+
+Floats = NDArray[np.float64]
+Order = NDArray[np.int64]
 
 
 class Column:
-    """Values as they come; `weights` are kept only where some value has one that is not 1."""
+    """Values of one metric, one for each request; NaN for a request that has none."""
 
-    __slots__ = ("values", "weights")
+    __slots__ = ("_present", "values")
 
     def __init__(self) -> None:
         self.values = array("d")
-        self.weights: array[float] | None = None
+        self._present = 0
 
-    def add(self, value: float) -> None:
-        """One more value."""
-        self.values.append(value)
-
-    def extend(self, values: Iterable[float], weights: Iterable[float]) -> None:
-        """More values with whole-number weights."""
-        self.values.extend(values)
-        if self.weights is None:
-            self.weights = array("d")
-        self.weights.extend(weights)
+    def add(self, value: float | None) -> None:
+        """One more request's value."""
+        if value is None:
+            self.values.append(math.nan)
+        else:
+            self.values.append(value)
+            self._present += 1
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self._present
 
-    def sorted(self) -> NDArray[np.float64]:
+    def sorted(self) -> Floats:
         """The values in ascending order."""
-        return np.sort(np.frombuffer(self.values, np.float64)) if self.values else np.empty(0)
+        # NaN sorts last.
+        return np.sort(np.frombuffer(self.values, np.float64))[: self._present]
+
+    def series(self, order: Order | None = None) -> Floats:
+        """The values in the order in which they came, or in that of `order`."""
+        values = np.frombuffer(self.values, np.float64)
+        values = values if order is None else values[order]
+        found: Floats = values[~np.isnan(values)]
+        return found
 
     def quantile(self, p: float) -> float | None:
         """The type-7 quantile, supported by the sample or not; None where there is no value."""
-        return quantile(self.sorted(), p) if self.values else None
+        return quantile(self.sorted(), p) if self._present else None
 
-    def distribution(self, unit: str, *, independent: bool = True) -> Distribution:
+    def distribution(self, unit: str, order: Order | None = None) -> Distribution:
         """Summarise: unsupported percentiles are null, with the number of samples they need.
 
-        With `independent`, order-statistic intervals stand beside the percentiles.
+        `order` sorts requests by time; where neighbours depend on each other, intervals are widened,
+        or absent where too few independent values are left.
         """
-        if not self.values:
+        if not self._present:
             return Distribution(unit=unit, n=0, needs=_needs(0))
-        if self.weights is not None:
-            return self._weighted(unit, self.weights)
-        ordered = self.sorted()
+        ordered, series = self.sorted(), self.series(order)
         n = len(ordered)
+        taus = {p: tail_dependence(series, p) for p in (_MIDDLE, _TAIL)}
         found, intervals = {}, {}
         for name, p in PERCENTILES.items():
             if n < minimum_samples(p):
                 continue
             found[name] = quantile(ordered, p)
-            ranks = interval_ranks(n, p) if independent else None
+            tau = taus[_MIDDLE if p < (_MIDDLE + _TAIL) / 2 else _TAIL]
+            ranks = interval_ranks(n, p, tau=tau)
             if ranks is not None:
                 intervals[name] = (float(ordered[ranks[0]]), float(ordered[ranks[1]]))
         distribution = Distribution(
@@ -77,19 +90,49 @@ class Column:
             max=float(ordered[-1]),
             needs=_needs(n),
             interval=intervals,
+            tau=max(taus.values()),
         )
         return msgspec.structs.replace(distribution, **found)
 
-    def _weighted(self, unit: str, weights: "array[float]") -> Distribution:
+
+class PooledColumn:
+    """Values of which a request has many (its gaps), with whole-number weights where they differ from 1."""
+
+    __slots__ = ("_lengths", "values", "weights")
+
+    def __init__(self) -> None:
+        self.values = array("d")
+        self.weights: array[float] | None = None
+        self._lengths = array("I")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def add(self, values: Floats, weights: Floats | None = None) -> None:
+        """One more request's values."""
+        self._lengths.append(len(values))
+        self.values.frombytes(values.tobytes())
+        if weights is not None:
+            self.weights = array("d") if self.weights is None else self.weights
+            self.weights.frombytes(weights.tobytes())
+
+    def distribution(self, unit: str) -> Distribution:
+        """Summarise over all values by weight; intervals hold over requests, never over single values."""
+        if not self.values:
+            return Distribution(unit=unit, n=0, needs=_needs(0))
         values = np.frombuffer(self.values, np.float64)
-        weight = np.frombuffer(weights, np.float64)
+        weight = (
+            np.ones(len(values))
+            if self.weights is None
+            else np.frombuffer(self.weights, np.float64)
+        )
+        lengths = np.frombuffer(self._lengths, np.uintc).astype(np.float64)
         n = round(float(weight.sum()))
         mean = float(np.average(values, weights=weight))
         variance = float(np.average((values - mean) ** 2, weights=weight)) * n / max(n - 1, 1)
-        found = {
-            name: weighted_quantile(values, weight, p)
-            for name, p in PERCENTILES.items()
-            if n >= minimum_samples(p)
+        supported = {name: p for name, p in PERCENTILES.items() if n >= minimum_samples(p)}
+        bounds = {
+            name: cluster_interval(values, weight, lengths, p) for name, p in supported.items()
         }
         distribution = Distribution(
             unit=unit,
@@ -99,7 +142,9 @@ class Column:
             min=float(values.min()),
             max=float(values.max()),
             needs=_needs(n),
+            interval={name: found for name, found in bounds.items() if found is not None},
         )
+        found = {name: weighted_quantile(values, weight, p) for name, p in supported.items()}
         return msgspec.structs.replace(distribution, **found)
 
 

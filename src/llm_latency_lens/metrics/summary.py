@@ -1,11 +1,13 @@
 """A fold over Records: columns grow, records go. What the run amounts to is read off at the end."""
 
+from array import array
 from collections import Counter
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from llm_latency_lens.metrics.column import Column
+from llm_latency_lens.metrics.column import Column, PooledColumn
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.slo import Limit, is_good
 from llm_latency_lens.metrics.spending import Spending
@@ -35,7 +37,7 @@ class Summary:
 
     def __init__(self, limits: tuple[Limit, ...] = ()) -> None:
         self.columns = {metric.name: Column() for metric in METRICS}
-        self.gaps = {name: Column() for name in GAP_METRICS}
+        self.gaps = {name: PooledColumn() for name in GAP_METRICS}
         self.slip = Column()
         self.lateness = Column()
         self.timeline = Timeline()
@@ -51,6 +53,7 @@ class Summary:
         self.good = 0
         self.failures: dict[tuple[str, str], Failure] = {}
         self._limits = limits
+        self._sent = array("q")
         self._tokens: Counter[str] = Counter()
         self._known: set[str] = set()
         self._sources: Counter[str] = Counter()
@@ -83,9 +86,8 @@ class Summary:
 
     def _add_success(self, record: Record) -> None:
         for metric in METRICS:
-            value = metric.of(record)
-            if value is not None:
-                self.columns[metric.name].add(value)
+            self.columns[metric.name].add(metric.of(record))
+        self._sent.append(record.marks.sent or 0)
         self._add_gaps(record)
         self._add_tokens(record)
         self.stamps[record.stamps] += 1
@@ -105,8 +107,8 @@ class Summary:
             return
         gaps = np.diff(np.array(arrivals, np.float64)) / NS_PER_S
         weights = np.array(events[1:], np.float64)
-        self.gaps["icl"].values.frombytes(gaps.tobytes())
-        self.gaps["itl"].extend((gaps / weights).tolist(), weights.tolist())
+        self.gaps["icl"].add(gaps)
+        self.gaps["itl"].add(gaps / weights, weights)
 
     def _add_tokens(self, record: Record) -> None:
         tokens = record.tokens
@@ -129,6 +131,12 @@ class Summary:
             status=known.status if known else outcome.status,
             example=known.example if known else outcome.detail,
         )
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """The successful requests (numbered as they came) in the order in which they were sent."""
+        found: NDArray[np.int64] = np.argsort(np.frombuffer(self._sent, np.int64), kind="stable")
+        return found
 
     @property
     def limited(self) -> bool:
@@ -164,14 +172,15 @@ class Summary:
 
     def distributions(self) -> dict[str, Distribution]:
         """Every metric that at least one request had, and the gaps."""
+        order = self.order
         found = {
-            metric.name: self.columns[metric.name].distribution(metric.unit)
+            metric.name: self.columns[metric.name].distribution(metric.unit, order)
             for metric in METRICS
             if len(self.columns[metric.name])
         }
         for name, column in self.gaps.items():
             if len(column) and not (name == "itl" and (self.granularity or 1.0) > _GRANULAR):
-                found[name] = column.distribution("s", independent=False)
+                found[name] = column.distribution("s")
         return found
 
     def goodput(self, counts: Counts) -> Goodput | None:

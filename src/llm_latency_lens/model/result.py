@@ -17,8 +17,10 @@ class Distribution(Struct, frozen=True, kw_only=True):
     """A metric over the successful requests (or over their gaps, weighted).
 
     A percentile that the sample can't support is null, and `needs` has the number of samples it
-    takes. `interval` holds 95 % order-statistic intervals of the supported percentiles; they assume
-    independent requests and are absent for pooled gaps.
+    takes. `interval` holds 95 % intervals of the supported percentiles: order statistics, widened where
+    neighbouring requests depend on each other (`tau` of them say as much as one independent one); for
+    pooled gaps they hold over requests. `instrument` is what 99 % of the instrument's own errors stay
+    below (s), by calibration; null where this machine has not been calibrated.
     """
 
     unit: str
@@ -35,6 +37,8 @@ class Distribution(Struct, frozen=True, kw_only=True):
     p99_9: float | None = None
     needs: dict[str, int] = {}
     interval: dict[str, tuple[float, float]] = {}
+    tau: float | None = None
+    instrument: float | None = None
     verdict: Verdict | None = None
     reasons: tuple[str, ...] = ()
 

@@ -2,7 +2,8 @@
 
 Latencies of neighbouring requests share a queue, so they are not independent, and intervals that take
 them for it are too narrow. tau = 1 + 2 * (sum of autocorrelations), summed over Geyer's initial
-positive pairs; the effective sample size is n / tau.
+positive pairs; the effective sample size is n / tau. Chance makes neighbours look alike too, so
+dependence is believed only where Ljung and Box's test sees it at 1 %.
 """
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from llm_latency_lens.stats.quantiles import Floats
 
+_LAGS = 5
+_LJUNG_BOX = 15.086
+"""The chi-squared distribution with five degrees of freedom stays below it in 99 %."""
 _FEWEST = 20
 """Fewer values say nothing of their dependence."""
 
@@ -21,6 +25,9 @@ def dependence(series: Floats) -> float:
     if n < _FEWEST or not np.any(centred):
         return 1.0
     rho = _autocorrelations(centred)
+    lags = np.arange(1, _LAGS + 1)
+    if n * (n + 2) * float((rho[lags] ** 2 / (n - lags)).sum()) < _LJUNG_BOX:
+        return 1.0
     pairs = rho[: n // 2 * 2].reshape(-1, 2).sum(axis=1)
     negative = np.flatnonzero(pairs <= 0.0)
     stop = int(negative[0]) if len(negative) else len(pairs)
