@@ -16,6 +16,8 @@ from typing import Protocol
 
 from llm_latency_lens.units import MonoNs, WallNs
 
+_READINGS = 1000
+
 
 class Clock(Protocol):
     """Reads instants and waits for them."""
@@ -51,6 +53,19 @@ class SystemClock:
     def wall(self) -> WallNs:
         """The present wall time in ns since the Unix epoch."""
         return WallNs(time.time_ns())
+
+    def boot(self) -> int | None:
+        """Ns since the machine was started, sleep included; None where the system does not say."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) if sys.platform == "linux" else None
+
+    def facts(self) -> tuple[str, float, float, bool]:
+        """What `now` reads: name, resolution (ns), cost of a reading (ns), whether it can be set."""
+        info = time.get_clock_info("monotonic")
+        begin = time.monotonic_ns()
+        for _ in range(_READINGS):
+            time.monotonic_ns()
+        cost = (time.monotonic_ns() - begin) / _READINGS
+        return info.implementation, info.resolution * 1e9, cost, info.adjustable
 
     async def sleep_until(self, instant: MonoNs) -> None:
         """Wake within some tens of microseconds of `instant` (Linux), about a millisecond elsewhere."""

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.clock import Clock, SystemClock
+from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.bound import worst_case
 from llm_latency_lens.cost.price import Price
@@ -27,6 +27,7 @@ from llm_latency_lens.errors import UsageError
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import Limits, Target
@@ -38,13 +39,18 @@ from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Where
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.books import Books, Money
-from llm_latency_lens.runner.environment import describe_environment, usable_cpus
+from llm_latency_lens.runner.environment import (
+    describe_environment,
+    describe_machine,
+    usable_cpus,
+)
 from llm_latency_lens.runner.interpret import interpret, subject_of
 from llm_latency_lens.runner.messages import Order
 from llm_latency_lens.runner.run import RawSink, Run, Sink
 from llm_latency_lens.schedule.check import check_plan, schedule_hash
 from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
 from llm_latency_lens.schedule.share import planned_rate
+from llm_latency_lens.store.calibrations import load_calibration
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.units import format_money, parse_duration, parse_money, parse_rate
 from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
@@ -93,11 +99,15 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 
 class Benchmark(Struct, frozen=True, kw_only=True):
-    """A run that is ready to go: what will be done, and how it will be described. Pure data."""
+    """A run that is ready to go: what will be done, and how it will be described. Pure data.
+
+    `calibration` says how well this machine measures, where that is known.
+    """
 
     order: Order
     header: RunHeader
     goodput: str
+    calibration: Calibration | None = None
 
 
 class Profiler:
@@ -132,7 +142,7 @@ class Profiler:
             target = resolve_target(target, where, environment, with_plugins(self._plugins))
         self.target: Target = target
         self.limits = limits or Limits()
-        self._clock: Clock = SystemClock()
+        self._clock = SystemClock()
         self._prices = prices
 
     def price(self) -> Price | None:
@@ -209,8 +219,12 @@ class Profiler:
         check_cap(order)
         # Whatever the provider has no word for is refused here, before a worker meets it.
         load_dialect(self.target.dialect).encode(request_for(asked, "measure", 0), self.target)
+        calibration = load_calibration(describe_machine(), workers)
         return Benchmark(
-            order=order, header=self._header(order, load, command), goodput=load.goodput
+            order=order,
+            header=self._header(order, load, command),
+            goodput=load.goodput,
+            calibration=calibration.for_workers(workers) if calibration else None,
         )
 
     async def benchmark(
@@ -298,6 +312,9 @@ def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Resu
         planned_rate=planned_rate(prepared.order.plan, len(prepared.order.plan.phases) - 1),
         client=_client(books) if books else {},
         cap=_cap(books.money) if books and books.money else None,
+        vitals=books.vitals if books else (),
+        machine=books.machine if books else None,
+        calibration=prepared.calibration,
         advise=advise_failure,
     )
     return build_result(summary, setting)

@@ -89,7 +89,7 @@ def test_benchmark_reports_stores_and_shows_again(tmp_path: pathlib.Path) -> Non
         "TTFT",
         "goodput",
         "100.0%",
-        "How far to trust this",
+        "What was checked and held",
         "books",
     ):
         assert word in found.out
@@ -132,14 +132,14 @@ def test_saved_recordings_give_the_same_numbers_again(tmp_path: pathlib.Path) ->
             "-p",
             "Hi",
             "-n",
-            "12",
+            "40",
             "--save-raw",
             "--json",
         )
         found = lll("benchmark", *arguments, cwd=tmp_path, env={"OPENAI_API_KEY": CANARY})
     assert found.code == 0, found.err
     again = lll("reinterpret", "last", "--json", cwd=tmp_path)
-    assert again.code == 0, again.err
+    assert again.code == found.code, again.err
     before, after = json.loads(found.out), json.loads(again.out)
     for part in ("metrics", "outcomes", "tokens", "throughput"):
         assert after[part] == before[part]
@@ -330,7 +330,7 @@ def test_command_line_beats_environment_beats_file(tmp_path: pathlib.Path) -> No
 
         def planned(*arguments: str, **env: str) -> int:
             found = lll("benchmark", "fast", "--json", *arguments, cwd=tmp_path, env=env)
-            assert found.code == 0, found.err
+            assert found.code == 5, found.err  # too few requests for a verdict
             count: int = json.loads(found.out)["offered"]["planned"]
             return count
 
@@ -413,7 +413,7 @@ def test_x1_the_key_is_in_nothing_that_is_stored(tmp_path: pathlib.Path) -> None
     with SimulatorProcess(QUICK) as simulator:
         arguments = ("openai:sim", "--base-url", simulator.base_url, "-p", "x", "-n", "2")
         found = lll("benchmark", *arguments, cwd=tmp_path, env={"OPENAI_API_KEY": CANARY})
-    assert found.code == 0
+    assert found.code == 5
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 3
     assert not [path for path in files if CANARY.encode() in path.read_bytes()]
@@ -471,5 +471,11 @@ def test_demo_ends_well_and_shows_the_error(tmp_path: pathlib.Path) -> None:
     """The newcomer's first command, shortened."""
     found = lll("demo", "--duration", "1s", cwd=tmp_path)
     assert found.code == 0, found.err
-    for word in ("VALID", "TTFT measured", "TTFT ledger", "TTFT error", "instrument error of TTFT"):
+    for word in (
+        "checked and held",
+        "TTFT measured",
+        "TTFT ledger",
+        "TTFT error",
+        "instrument error of TTFT",
+    ):
         assert word in found.out

@@ -191,7 +191,18 @@ def test_m8_an_expensive_run_is_not_started_unasked(
     assert found.code == 2
     assert "say --yes, or set --max-cost" in found.err
     assert not (folder / "lll-runs").exists()
-    few = ["--prices", "prices.toml", "--max-tokens", "4000", "-n", "40", "--yes", "-c", "10"]
+    few = [
+        "--prices",
+        "prices.toml",
+        "--max-tokens",
+        "4000",
+        "-n",
+        "40",
+        "--yes",
+        "-c",
+        "10",
+        "--allow-invalid",
+    ]
     assert lll(*benchmark(server, *few), cwd=folder).code == 0
 
 
@@ -201,7 +212,17 @@ def test_m8_a_person_is_asked(
 ) -> None:
     """M8: on a terminal the estimate is shown, and the answer counts."""
     leader, follower = pty.openpty()
-    words = ["--prices", "prices.toml", "--max-tokens", "8000", "-n", "20", "-c", "10"]
+    words = [
+        "--prices",
+        "prices.toml",
+        "--max-tokens",
+        "8000",
+        "-n",
+        "20",
+        "-c",
+        "10",
+        "--allow-invalid",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "llm_latency_lens", *benchmark(server, *words)],
         cwd=folder,

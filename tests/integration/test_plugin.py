@@ -56,7 +56,7 @@ def test_the_example_is_measured(tmp_path: pathlib.Path, site: pathlib.Path) -> 
     assert one.code == 0, one.err
     record = json.loads(one.out)["record"]
     assert (record["target"], record["tokens"]["output"]) == ("echo:any", 2)
-    assert many.code == 0, many.err
+    assert many.code == 5, many.err  # five requests support no percentile
     document = json.loads(many.out)
     assert document["outcomes"]["ok"] == 5
     assert document["run"]["spec"]["plugins"] == {"echo": "echo-provider 1.0"}

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 ENVIRONMENT = {
     key: value for key, value in os.environ.items() if not key.startswith(("LLL_", "OPENAI_"))
-}
+} | {"LLL_CALIBRATE": "never"}
 
 
 class Outcome(Struct, frozen=True):

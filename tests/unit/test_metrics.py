@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_latency_lens.errors import UsageError
+from llm_latency_lens.metrics.checks.evidence import Evidence
 from llm_latency_lens.metrics.definitions import METRICS
-from llm_latency_lens.metrics.quality import Evidence, run_checks, verdict_of
+from llm_latency_lens.metrics.quality import run_checks, verdict_of
 from llm_latency_lens.metrics.slo import is_good, parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.record import Outcome, OutcomeKind, Record, TokenCounts
@@ -148,7 +149,9 @@ def test_s8_warm_up_is_counted_and_left_out() -> None:
 
 def test_percentiles_the_sample_can_not_support_are_null() -> None:
     """Q13: with the number they need beside them."""
-    found = summarised(*(record(n, ttft=100 + n * 17 % 40) for n in range(40))).distributions()["ttft"]
+    found = summarised(*(record(n, ttft=100 + n * 17 % 40) for n in range(40))).distributions()[
+        "ttft"
+    ]
     assert found.n == 40
     assert found.p50 == pytest.approx(0.1195)
     assert found.p90 == pytest.approx(0.1351)

@@ -24,6 +24,7 @@ class Keeping(Struct, frozen=True, kw_only=True):
     runs_dir: pathlib.Path
     save_raw: bool = False
     quiet: bool = False
+    allow_invalid: bool = False
 
 
 def run_benchmark(
@@ -56,7 +57,10 @@ def run_benchmark(
     finally:
         if recordings is not None:
             recordings.close()
-    return result, exit_code_of(result, view.exit_code), writer.folder
+    code = exit_code_of(result, view.exit_code)
+    if keeping.allow_invalid and code in JUDGED.values():
+        code = ExitCode.OK
+    return result, code, writer.folder
 
 
 def _recordings(writer: RunWriter, prepared: Benchmark) -> RecordingsWriter:
@@ -72,6 +76,13 @@ def _abandon(writer: RunWriter) -> None:
     )
 
 
+JUDGED: dict[str, ExitCode] = {
+    "INVALID": ExitCode.INVALID_MEASUREMENT,
+    "INSUFFICIENT": ExitCode.TOO_FEW_SAMPLES,
+}
+"""What a verdict other than VALID and WARN makes a run exit with."""
+
+
 def exit_code_of(result: Result, signalled: ExitCode | None) -> int:
     """What the process returns for a result."""
     if signalled is not None:
@@ -80,4 +91,4 @@ def exit_code_of(result: Result, signalled: ExitCode | None) -> int:
         return ExitCode.MONEY_CAP
     if not result.outcomes["ok"]:
         return ExitCode.THRESHOLD_FAILED
-    return ExitCode.INVALID_MEASUREMENT if result.verdict == "INVALID" else ExitCode.OK
+    return JUDGED.get(result.verdict, ExitCode.OK)

@@ -16,6 +16,7 @@ from llm_latency_lens.cli.options import (
     RUNS_DIR,
     SAVE_RAW,
     TARGET,
+    TRUST,
     option,
     options,
 )
@@ -25,7 +26,9 @@ _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False
 
 @click.command()
 @click.argument("target")
-@options(REQUEST, LOAD, _GOODPUT, MONEY, TARGET, LIMITS, RUNS_DIR, SAVE_RAW, JSON, QUIET, CONFIG)
+@options(
+    REQUEST, LOAD, _GOODPUT, MONEY, TARGET, LIMITS, TRUST, RUNS_DIR, SAVE_RAW, JSON, QUIET, CONFIG
+)
 def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     r"""Measure an endpoint under load.
 
@@ -39,6 +42,7 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
 
     from llm_latency_lens.cli.asking import load_of, make_profiler, make_workload  # noqa: PLC0415
     from llm_latency_lens.cli.bench_run import Keeping, run_benchmark  # noqa: PLC0415
+    from llm_latency_lens.cli.calibrating import check_roofline, with_calibration  # noqa: PLC0415
     from llm_latency_lens.cli.expense import consent  # noqa: PLC0415
     from llm_latency_lens.cli.retold import retold  # noqa: PLC0415
 
@@ -46,11 +50,15 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     workload = make_workload(given, nonce=given["nonce"])
     command = sys.argv if given["save_raw"] else retold(sys.argv)
     prepared = profiler.prepare(load_of(given), workload, command=command)
+    quiet = given["quiet"] or given["as_json"]
     consent(prepared, given["ask_above"], yes=given["yes"])
+    prepared = with_calibration(prepared, given["calibrate"], quiet=quiet)
+    check_roofline(prepared, beyond=given["beyond_roofline"])
     keeping = Keeping(
         runs_dir=pathlib.Path(given["runs_dir"]),
         save_raw=given["save_raw"],
-        quiet=given["quiet"] or given["as_json"],
+        quiet=quiet,
+        allow_invalid=given["allow_invalid"],
     )
     result, code, folder = run_benchmark(profiler, prepared, keeping)
     if given["as_json"]:

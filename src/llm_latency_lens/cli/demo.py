@@ -44,7 +44,7 @@ def demo(**given: Any) -> int:  # noqa: ANN401 - click's options
     records: list[Record] = []
     with SimulatorProcess(spec) as simulator:
         profiler = Profiler(f"openai:{spec.model}", base_url=simulator.base_url, environment={})
-        load = Load(rate=given["rate"], duration=given["duration"], warmup=4, seed=7)
+        load = Load(rate=given["rate"], duration=given["duration"], warmup=64, seed=7)
         prepared = profiler.prepare(load, "Tell me about latency.", command=sys.argv)
         keeping = Keeping(runs_dir=pathlib.Path(given["runs_dir"]), quiet=given["quiet"])
         result, code, folder = run_benchmark(profiler, prepared, keeping, sinks=(records.append,))

@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "Benchmark the embedded simulator and compare our numbers with its ledger.",
     "profile": "Measure one request and show its anatomy.",
     "benchmark": "Measure an endpoint under load.",
+    "calibrate": "Measure the instrument itself: its error and its capacity on this machine.",
     "cost": "Estimate a plan before it runs, or price a finished run.",
     "runs": "List, show and recover stored runs.",
     "reinterpret": "Read a run's saved recordings again and recompute every number.",

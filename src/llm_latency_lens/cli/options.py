@@ -154,6 +154,24 @@ SAVE_RAW = (
         help="Keep every byte and stamp, for `reinterpret`; holds prompts' replies.",
     ),
 )
+TRUST = (
+    option(
+        "--calibrate",
+        type=click.Choice(["auto", "now", "never"]),
+        default="auto",
+        help="Know the instrument's own error: auto calibrates once for each machine.",
+    ),
+    option(
+        "--beyond-roofline",
+        is_flag=True,
+        help="Run though the load may be more than this machine can measure.",
+    ),
+    option(
+        "--allow-invalid",
+        is_flag=True,
+        help="Exit 0 though the measurement is invalid or too small; the report says it nevertheless.",
+    ),
+)
 RUNS_DIR = (
     option(
         "--runs-dir",

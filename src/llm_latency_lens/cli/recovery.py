@@ -14,7 +14,7 @@ from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.request import Limits
-from llm_latency_lens.model.result import Cost, Result
+from llm_latency_lens.model.result import Cost, Quality, Result
 from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.providers.plugin import provider_names
 from llm_latency_lens.report.advice import advise_failure
@@ -31,7 +31,7 @@ def recover_and_conclude(run: StoredRun) -> tuple[Recovery, Result]:
 
 
 def conclude_records(run: StoredRun, records: Iterable[Record]) -> Result:
-    """The result of a stored run's records.
+    """The result of a stored run's records, with what its measuring side said of itself.
 
     What was planned and has no record counts as not sent: a run that died can't say more.
     """
@@ -41,7 +41,9 @@ def conclude_records(run: StoredRun, records: Iterable[Record]) -> Result:
     summary = Summary(parse_limits(header.spec.get("goodput", "")))
     for record in records:
         summary.add(record)
-    found = sum(summary.outcomes.values())
+    stored = run.summary()
+    quality = msgspec.convert(stored["quality"], Quality) if stored else None
+    found = summary.measured
     planned = max(planned_in_phase(plan, last) or found, found)
     setting = Setting(
         header=header,
@@ -49,7 +51,10 @@ def conclude_records(run: StoredRun, records: Iterable[Record]) -> Result:
         target=header.spec["target"],
         counts=Counts(planned=planned, not_sent=planned - found),
         planned_rate=planned_rate(plan, last),
-        client={},
+        client=quality.client if quality else {},
+        vitals=quality.vitals if quality else (),
+        machine=quality.machine if quality else None,
+        calibration=quality.calibration if quality else None,
         advise=advise_failure,
     )
     return build_result(summary, setting)

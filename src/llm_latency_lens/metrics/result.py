@@ -6,9 +6,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.metrics.quality import HEADLINE, Evidence, run_checks, verdict_of, worst
+from llm_latency_lens.metrics.checks.evidence import Evidence, worst
+from llm_latency_lens.metrics.checks.sample import censored_share
+from llm_latency_lens.metrics.column import PERCENTILES
+from llm_latency_lens.metrics.quality import run_checks, verdict_of
 from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.calibration import KINDS, Calibration
 from llm_latency_lens.model.result import (
+    HEADLINE,
     Check,
     Cost,
     Distribution,
@@ -19,6 +24,7 @@ from llm_latency_lens.model.result import (
     Verdict,
 )
 from llm_latency_lens.model.run import RunHeader
+from llm_latency_lens.model.vitals import MachineVitals, Vitals
 from llm_latency_lens.schedule.plan import Phase
 
 _WHY_UNKNOWN = "no price is known for {} there; give one with --prices FILE"
@@ -28,7 +34,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     """What surrounds the records: the run's header, the measured phase, the engine's counts.
 
     `client` is what measuring took (processes, CPU, memory); `advise` puts a failure's remedy in words;
-    `cap` is what became of a cap on the cost, where there was one.
+    `cap` is what became of a cap on the cost, where there was one. Vitals, machine and calibration are
+    what the checks of the client look at, where they are known.
     """
 
     header: RunHeader
@@ -39,16 +46,30 @@ class Setting(Struct, frozen=True, kw_only=True):
     client: dict[str, Any]
     advise: Callable[[Failure], str]
     cap: dict[str, Any] | None = None
+    vitals: tuple[Vitals, ...] = ()
+    machine: MachineVitals | None = None
+    calibration: Calibration | None = None
 
 
 def build_result(summary: Summary, setting: Setting) -> Result:
     """Everything the run amounts to, judged."""
     metrics = summary.distributions()
     evidence = Evidence(
-        summary=summary, counts=setting.counts, metrics=metrics, planned_rate=setting.planned_rate
+        summary=summary,
+        counts=setting.counts,
+        metrics=metrics,
+        planned_rate=setting.planned_rate,
+        vitals=setting.vitals,
+        machine=setting.machine,
+        calibration=setting.calibration,
+        nonce=bool(setting.header.spec["workload"].get("nonce")),
     )
     checks = run_checks(evidence)
-    metrics = {name: _judged(name, found, checks) for name, found in metrics.items()}
+    cut = censored_share(evidence)
+    metrics = {
+        name: _judged(name, _known(_measured_by(name, found, setting.calibration), cut), checks)
+        for name, found in metrics.items()
+    }
     return Result(
         run=msgspec.to_builtins(setting.header),
         verdict=_run_verdict(metrics, checks),
@@ -63,7 +84,7 @@ def build_result(summary: Summary, setting: Setting) -> Result:
         throughput=summary.timeline.throughput(summary.granularity or 1.0),
         goodput=summary.goodput(setting.counts),
         cost=_cost(summary, setting),
-        quality=_quality(summary, checks, setting.client),
+        quality=_quality(summary, checks, setting),
         targets={setting.target: {"requests": sum(summary.outcomes.values())}},
     )
 
@@ -71,6 +92,25 @@ def build_result(summary: Summary, setting: Setting) -> Result:
 def _judged(name: str, found: Distribution, checks: tuple[Check, ...]) -> Distribution:
     verdict, reasons = verdict_of(name, checks)
     return msgspec.structs.replace(found, verdict=verdict, reasons=reasons)
+
+
+def _known(found: Distribution, cut: float) -> Distribution:
+    """Without the percentiles that may lie among the share `cut` of requests that did not succeed."""
+    unknown = tuple(
+        name
+        for name, p in PERCENTILES.items()
+        if p > 1.0 - cut and getattr(found, name) is not None
+    )
+    if not unknown:
+        return found
+    kept = {name: ends for name, ends in found.interval.items() if name not in unknown}
+    nothing = dict.fromkeys(unknown)
+    return msgspec.structs.replace(found, unknown=unknown, interval=kept, **nothing)
+
+
+def _measured_by(name: str, found: Distribution, calibration: Calibration | None) -> Distribution:
+    error = calibration.errors.get(KINDS.get(name, "")) if calibration is not None else None
+    return found if error is None else msgspec.structs.replace(found, instrument=error.p99)
 
 
 def _run_verdict(metrics: dict[str, Distribution], checks: tuple[Check, ...]) -> Verdict:
@@ -102,7 +142,7 @@ def _cost(summary: Summary, setting: Setting) -> Cost:
     return msgspec.structs.replace(found, cap=setting.cap)
 
 
-def _quality(summary: Summary, checks: tuple[Check, ...], client: dict[str, Any]) -> Quality:
+def _quality(summary: Summary, checks: tuple[Check, ...], setting: Setting) -> Quality:
     return Quality(
         checks=checks,
         stamps=dict(summary.stamps),
@@ -111,5 +151,8 @@ def _quality(summary: Summary, checks: tuple[Check, ...], client: dict[str, Any]
         tokens_per_event=summary.granularity,
         new_connections=summary.new_connections,
         reused_connections=summary.reused_connections,
-        client=client,
+        client=setting.client,
+        vitals=setting.vitals,
+        machine=setting.machine,
+        calibration=setting.calibration,
     )

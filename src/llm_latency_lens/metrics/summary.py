@@ -45,6 +45,9 @@ class Summary:
         self.outcomes: Counter[str] = Counter()
         self.stamps: Counter[str] = Counter()
         self.finish_reasons: Counter[str] = Counter()
+        self.answerers: Counter[str] = Counter()
+        self.output_lengths = Column()
+        self.time_under_way = 0.0
         self.warmup = 0
         self.retries = 0
         self.new_connections = 0
@@ -71,6 +74,7 @@ class Summary:
         ok = record.outcome.kind is OutcomeKind.OK
         self.outcomes[record.outcome.kind.value] += 1
         self.timeline.add(record, ok=ok)
+        self.time_under_way += (record.marks.ended - record.dequeued) / NS_PER_S
         begun = _begun(record)
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
@@ -93,6 +97,8 @@ class Summary:
         self.stamps[record.stamps] += 1
         if record.late is not None:
             self.lateness.add(record.late / NS_PER_S)
+        if record.model or record.fingerprint:
+            self.answerers[" ".join(filter(None, (record.model, record.fingerprint)))] += 1
         if record.finish_reason:
             self.finish_reasons[record.finish_reason] += 1
         if is_good(record, self._limits):
@@ -112,6 +118,7 @@ class Summary:
 
     def _add_tokens(self, record: Record) -> None:
         tokens = record.tokens
+        self.output_lengths.add(tokens.output)
         for name in ("input", "output", "reasoning", "cached"):
             count = getattr(tokens, name)
             if count is not None:
@@ -148,6 +155,18 @@ class Summary:
         """Share of token events that shared a network read with another."""
         events = self._tokens["events"]
         return self._coalesced / events if events else None
+
+    @property
+    def cached_share(self) -> float | None:
+        """Share of input tokens that came from the provider's cache; None where it does not tell."""
+        if "cached" not in self._known or not self._tokens["input"]:
+            return None
+        return self._tokens["cached"] / self._tokens["input"]
+
+    @property
+    def measured(self) -> int:
+        """How many requests of the measured phase have ended."""
+        return sum(self.outcomes.values())
 
     @property
     def granularity(self) -> float | None:

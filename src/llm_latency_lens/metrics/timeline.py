@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import Throughput
@@ -35,6 +36,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self._starts = array("q")
+        self._workers = array("H")
         self._ends = array("q")
         self._ok_ends = array("q")
         self._arrivals = array("q")
@@ -48,6 +50,7 @@ class Timeline:
             return
         self._starts.append(sent)
         self._ends.append(record.marks.ended)
+        self._workers.append(record.worker)
         if not ok:
             return
         self._ok_ends.append(record.marks.ended)
@@ -67,6 +70,28 @@ class Timeline:
             self._bins[key] += round(count)
         del bins
         self._arrivals, self._counts = array("q"), array("q")
+
+    def of_worker(self, worker: int) -> NDArray[np.int64]:
+        """The requests of one worker as rows (start, end), monotonic ns."""
+        mine = np.frombuffer(self._workers, np.ushort) == worker
+        spans = (np.frombuffer(self._starts, np.int64), np.frombuffer(self._ends, np.int64))
+        return np.column_stack([side[mine] for side in spans])
+
+    def in_flight_at_starts(self) -> NDArray[np.float64]:
+        """How many requests were under way when each was started, in order of time."""
+        starts = np.sort(np.frombuffer(self._starts, np.int64))
+        ends = np.sort(np.frombuffer(self._ends, np.int64))
+        ended = np.searchsorted(ends, starts, side="right")
+        found: NDArray[np.float64] = np.arange(1.0, len(starts) + 1.0) - ended
+        return found
+
+    def peak_event_rate(self) -> float:
+        """Token events in the busiest second."""
+        self._settle()
+        seconds: Counter[int] = Counter()
+        for key, count in self._bins.items():
+            seconds[key * _BIN // NS_PER_S] += count
+        return float(max(seconds.values(), default=0))
 
     @property
     def whole(self) -> Window | None:

@@ -8,7 +8,13 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from llm_latency_lens.model.calibration import Calibration
+from llm_latency_lens.model.vitals import MachineVitals, Vitals
+
 RESULT_SCHEMA = "llm-latency-lens/result/1"
+
+HEADLINE = ("ttft", "tpot", "e2e")
+"""The metrics whose worst verdict is the run's, where nobody asks for others."""
 
 Verdict = Literal["VALID", "WARN", "INSUFFICIENT", "INVALID"]
 
@@ -19,7 +25,7 @@ class Distribution(Struct, frozen=True, kw_only=True):
     A percentile that the sample can't support is null, and `needs` has the number of samples it
     takes. `interval` holds 95 % intervals of the supported percentiles: order statistics, widened where
     neighbouring requests depend on each other (`tau` of them say as much as one independent one); for
-    pooled gaps they hold over requests. `instrument` is what 99 % of the instrument's own errors stay
+    pooled gaps they hold over requests. `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the instrument's own errors stay
     below (s), by calibration; null where this machine has not been calibrated.
     """
 
@@ -38,6 +44,7 @@ class Distribution(Struct, frozen=True, kw_only=True):
     needs: dict[str, int] = {}
     interval: dict[str, tuple[float, float]] = {}
     tau: float | None = None
+    unknown: tuple[str, ...] = ()
     instrument: float | None = None
     verdict: Verdict | None = None
     reasons: tuple[str, ...] = ()
@@ -134,8 +141,12 @@ class Cost(Struct, frozen=True, kw_only=True):
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """One thing the run found about itself: what was measured, and which metrics it touches."""
+    """One thing the run found about itself: what was measured, and which metrics it touches.
 
+    `id` is its row in docs/reference/checks.md.
+    """
+
+    id: str = ""
     name: str
     verdict: Verdict
     value: float | None
@@ -146,7 +157,7 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """The run's judgement of itself."""
+    """The run's judgement of itself, and what it looked at: the client's vitals, the machine's, the calibration."""
 
     checks: tuple[Check, ...]
     stamps: dict[str, int]
@@ -156,6 +167,9 @@ class Quality(Struct, frozen=True, kw_only=True):
     new_connections: int
     reused_connections: int
     client: dict[str, Any]
+    vitals: tuple[Vitals, ...] = ()
+    machine: MachineVitals | None = None
+    calibration: Calibration | None = None
 
 
 class Result(Struct, frozen=True, kw_only=True):

@@ -15,13 +15,15 @@ class Spread(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """One quantity: as we measured it, as the ledger has it, and the error of single values.
 
-    An error is signed, ours minus the ledger's, and taken value by value before its quantiles are.
+    An error is signed, ours minus the ledger's, and taken value by value before its quantiles are;
+    `absolute` is the same without signs.
     """
 
     name: str
     ours: Spread
     ledger: Spread
     error: Spread
+    absolute: Spread
     n: int
 
 

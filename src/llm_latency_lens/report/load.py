@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from llm_latency_lens.model.result import Distribution, Failure, Result, Verdict
+from llm_latency_lens.model.result import HEADLINE, Distribution, Failure, Result, Verdict
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
 from llm_latency_lens.report.spending import spending
 from llm_latency_lens.units import NS_PER_S, format_duration, format_rate, format_size
@@ -40,7 +40,9 @@ def load_report(result: Result) -> Report:
 def _verdict(result: Result) -> Block:
     ok, planned = result.outcomes["ok"], result.offered.planned
     reasons = [
-        check.words for check in result.quality.checks if check.verdict == result.verdict != "VALID"
+        check.words
+        for check in result.quality.checks
+        if check.verdict == result.verdict != "VALID" and {"*", *HEADLINE} & set(check.metrics)
     ]
     words = f"{result.verdict}: {ok:,} of {planned:,} requests succeeded"
     return Note("; ".join([words, *reasons]), _TONES[result.verdict])
@@ -129,11 +131,12 @@ def _latency(result: Result) -> Block | None:
                 *(_cell(found, column) for column in _COLUMNS),
                 _time(found.max),
                 bounds,
+                f"± {_time(found.instrument)}" if found.instrument is not None else "",
                 f"{found.n:,}",
                 _mark(found),
             )
         )
-    columns = ("", *_COLUMNS, "max", "95 % interval of p95", "n", "")
+    columns = ("", *_COLUMNS, "max", "95 % interval of p95", "instrument", "n", "")
     return Table("Latency", columns, tuple(rows), _unsupported(metrics))
 
 
@@ -258,14 +261,24 @@ def _failure(failure: Failure) -> Fact:
     return Fact(name + status, f"{failure.count:,}", said + failure.advice, "bad")
 
 
-def _quality(result: Result) -> Block:
-    facts = []
-    for check in result.quality.checks:
-        remedy = f"{check.remedy}" if check.remedy else ""
-        facts.append(
-            Fact(check.name, f"{check.verdict}: {check.words}", remedy, _TONES[check.verdict])
-        )
-    return Facts("How far to trust this", tuple(facts))
+def _doubts(result: Result) -> Block | None:
+    facts = [
+        Fact(check.name, f"{check.verdict}: {check.words}", check.remedy, _TONES[check.verdict])
+        for check in result.quality.checks
+        if check.verdict != "VALID"
+    ]
+    return Facts("What to doubt", tuple(facts)) if facts else None
+
+
+def _held(result: Result) -> Block:
+    checks = [check for check in result.quality.checks if check.verdict == "VALID"]
+    return Facts(
+        "What was checked and held",
+        tuple(
+            Fact(check.name, "; ".join(filter(None, (check.words, check.remedy))))
+            for check in checks
+        ),
+    )
 
 
 SECTIONS: tuple[Callable[[Result], Block | None], ...] = (
@@ -276,5 +289,6 @@ SECTIONS: tuple[Callable[[Result], Block | None], ...] = (
     _tokens,
     lambda result: spending(result.cost),
     _failures,
-    _quality,
+    _doubts,
+    _held,
 )

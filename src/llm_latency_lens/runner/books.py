@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from llm_latency_lens.model.vitals import MachineVitals, Vitals
+
 
 class PhaseBooks(Struct):
     """One phase; `lost` were under way in a worker that died."""
@@ -42,7 +44,8 @@ class Books(Struct, frozen=True, kw_only=True):
     """The books by phase name, and what measuring took.
 
     `began` and `ended` are monotonic ns; CPU in seconds over all measuring processes, `peak_memory`
-    in bytes of the largest of them. `money` is there where a cap was kept.
+    in bytes of the largest of them. `money` is there where a cap was kept. `vitals` and `machine` are
+    of the last phase, the measured one.
     """
 
     phases: dict[str, PhaseBooks]
@@ -57,6 +60,8 @@ class Books(Struct, frozen=True, kw_only=True):
     lost_workers: int
     stopped: bool
     money: Money | None = None
+    vitals: tuple[Vitals, ...] = ()
+    machine: MachineVitals | None = None
 
     @property
     def ended_early(self) -> bool:

@@ -55,6 +55,8 @@ class Engine:
         wallet: Wallet | None = None,
     ) -> None:
         self.started = 0
+        self.area = 0
+        self._changed = clock.now()
         self._order = order
         self._transport = transport
         self._clock = clock
@@ -75,6 +77,17 @@ class Engine:
         """How many requests are under way."""
         return len(self._running)
 
+    @property
+    def number(self) -> int:
+        """Which worker this is."""
+        return self._order.worker
+
+    def _weigh(self) -> None:
+        """Before the number under way changes: grow `area`, its integral over the phase (ns)."""
+        now = self._clock.now()
+        self.area += len(self._running) * (now - self._changed)
+        self._changed = now
+
     def stop(self) -> None:
         """Start nothing more; what is under way goes on."""
         self._stopped = True
@@ -90,6 +103,7 @@ class Engine:
         for _ in range(mine.slots):
             self._slots.put_nowait(start)
         self.started = 0
+        self.area = 0
         if not self._stopped:
             self._loop = asyncio.create_task(self._start_all(phase, mine.items, start))
             await asyncio.wait([self._loop])
@@ -117,6 +131,7 @@ class Engine:
             await self._clock.sleep_until(intended)
             self.started += 1
             task = asyncio.create_task(self._attempt(phase, item, call, intended))
+            self._weigh()
             self._running.add(task)
             task.add_done_callback(self._on_done)
 
@@ -179,6 +194,7 @@ class Engine:
         return not self._stopped
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._weigh()
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = error

@@ -13,6 +13,7 @@ from msgspec import Struct
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.model.request import Limits, Target
+from llm_latency_lens.model.vitals import Vitals
 from llm_latency_lens.schedule.plan import Plan
 from llm_latency_lens.workload.workload import Workload
 
@@ -102,12 +103,13 @@ class PhaseDone(Struct, frozen=True, tag=True):
 class Resources(Struct, frozen=True, tag=True):
     """Worker to parent, at its end: what measuring took.
 
-    CPU in seconds, start-up left out; peak memory of the process in bytes.
+    CPU in seconds, start-up left out; peak memory of the process in bytes; what it noticed in the last phase.
     """
 
     cpu_user: float
     cpu_system: float
     peak_memory: int
+    vitals: Vitals | None = None
 
 
 class Failed(Struct, frozen=True, tag=True):

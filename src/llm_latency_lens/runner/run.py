@@ -10,12 +10,13 @@ from decimal import Decimal
 
 import msgspec
 
-from llm_latency_lens.clock import Clock
+from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.errors import MachineError
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.runner.books import Books, Money, PhaseBooks
 from llm_latency_lens.runner.interpret import interpret, subject_of
+from llm_latency_lens.runner.machine import MachineWatch
 from llm_latency_lens.runner.messages import (
     Abort,
     Batch,
@@ -68,7 +69,7 @@ class Run:
     """
 
     def __init__(
-        self, order: Order, clock: Clock, sinks: Sequence[Sink], raw: RawSink | None = None
+        self, order: Order, clock: SystemClock, sinks: Sequence[Sink], raw: RawSink | None = None
     ) -> None:
         self.phase = 0
         self.books: dict[str, PhaseBooks] = {
@@ -127,14 +128,17 @@ class Run:
                 await seat.process.send(msgspec.structs.replace(self._order, worker=number))
             await self._turn
             began = self._clock.now() + _LEAD_NS
+            watch = MachineWatch(self._clock)
             for index in range(len(self._order.plan.phases)):
                 self.phase = index
+                watch = MachineWatch(self._clock)
                 await self._ask_all(Begin(index, self._clock.now() + _LEAD_NS))
                 for seat in self._seats.values():
                     seat.received, seat.progress = 0, Progress(0, 0)
             ended = self._clock.now()
+            machine = watch.finish()
             await self._ask_all(Finish())
-            return self._close_books(began, ended)
+            return msgspec.structs.replace(self._close_books(began, ended), machine=machine)
         finally:
             for seat in self._seats.values():
                 seat.process.close()
@@ -260,6 +264,7 @@ class Run:
             lost_workers=self._lost_workers,
             stopped=self._stopped,
             money=self._money(),
+            vitals=tuple(vitals for seat in seats if (vitals := seat.resources.vitals) is not None),
         )
 
     def _money(self) -> Money | None:

@@ -18,7 +18,9 @@ from decimal import Decimal
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.model.recording import Attempt
+from llm_latency_lens.model.vitals import Vitals
 from llm_latency_lens.runner.engine import Engine
+from llm_latency_lens.runner.heartbeat import Heartbeat
 from llm_latency_lens.runner.messages import (
     Abort,
     Begin,
@@ -58,6 +60,7 @@ class Worker:
         self._clock = SystemClock()
         self._phase: asyncio.Task[None] | None = None
         self._before = Resources(0.0, 0.0, 0)
+        self._vitals: Vitals | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._handlers: dict[type, Callable[..., None]] = {
             Order: self._on_order,
@@ -146,6 +149,7 @@ class Worker:
                 used.cpu_user - before.cpu_user,
                 used.cpu_system - before.cpu_system,
                 used.peak_memory,
+                self._vitals,
             )
         )
 
@@ -154,6 +158,8 @@ class Worker:
         if engine is None:
             raise RuntimeError("a phase was begun before the order came")
         ticker = self._loop.create_task(self._tick(engine))
+        heartbeat = Heartbeat(self._clock)
+        heartbeat.start()
         try:
             tally = await engine.run_phase(begin.phase, MonoNs(begin.start))
         except Exception:  # noqa: BLE001 - the parent must hear of anything that went wrong
@@ -162,6 +168,7 @@ class Worker:
             return
         finally:
             ticker.cancel()
+            self._vitals = heartbeat.stop(engine.number, engine.area)
         if self._wallet is not None:
             self._wallet.reset()
         self._outbox.flush()

@@ -20,7 +20,7 @@ def compare_with_ledger(records: Iterable[Record], ledger: Ledger) -> Truth:
     measured = [r for r in records if r.phase == "measure" and r.outcome.kind is OutcomeKind.OK]
     pairs = [(r, entries[r.response_id]) for r in measured if r.response_id in entries]
     columns: dict[str, tuple[list[float], list[float]]] = {
-        name: ([], []) for name in ("TTFT", "end to end", "TPOT", "token arrival")
+        name: ([], []) for name in ("TTFT", "end to end", "TPOT", "token arrival", "gap")
     }
     for record, entry in pairs:
         for name, (ours, theirs) in _one(record, entry).items():
@@ -54,6 +54,8 @@ def _one(record: Record, entry: Entry) -> dict[str, tuple[list[float], list[floa
         "end to end": ([ours[-1]], [theirs[-1]]),
         "token arrival": (ours, theirs),
     }
+    if len(ours) > 1:
+        found["gap"] = (np.diff(ours).tolist(), np.diff(theirs).tolist())
     if len(written) > 1:
         steps = len(written) - 1
         tpot = (written[-1] - written[0]) / NS_PER_S / steps
@@ -63,7 +65,10 @@ def _one(record: Record, entry: Entry) -> dict[str, tuple[list[float], list[floa
 
 def _compare(name: str, ours: Sequence[float], theirs: Sequence[float]) -> Comparison:
     mine, truth = np.array(ours), np.array(theirs)
-    return Comparison(name, _spread(mine), _spread(truth), _spread(mine - truth), len(mine))
+    error = mine - truth
+    return Comparison(
+        name, _spread(mine), _spread(truth), _spread(error), _spread(np.abs(error)), len(mine)
+    )
 
 
 def _spread(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Spread:

@@ -1,0 +1,60 @@
+"""What the checks look at, and the words they share.
+
+The bias budget of a metric, b = max(0.5 ms, 1 % of its median), is what it bears without anybody's
+noticing; beyond 5 b it is wrong.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.calibration import Calibration
+from llm_latency_lens.model.result import Distribution, Verdict
+from llm_latency_lens.model.vitals import MachineVitals, Vitals
+
+GAPS = ("icl", "itl")
+SPEED = ("ttft", "ttfvt", "tpot", "e2e", "tps_request", "decode_speed", "ntpot")
+FROM_INTENDED = ("ttft_from_intended", "e2e_from_intended", "queue")
+
+SEVERITY: tuple[Verdict, ...] = ("VALID", "WARN", "INSUFFICIENT", "INVALID")
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """`planned_rate` is None in a closed loop; vitals, machine and calibration may be missing.
+
+    `nonce`: prompts were made unlike each other, so that no cache could answer.
+    """
+
+    summary: Summary
+    counts: Counts
+    metrics: Mapping[str, Distribution]
+    planned_rate: float | None
+    vitals: tuple[Vitals, ...] = ()
+    machine: MachineVitals | None = None
+    calibration: Calibration | None = None
+    nonce: bool = False
+
+    @property
+    def kernel_stamped(self) -> bool:
+        """Whether every arrival was stamped by the kernel, which no lateness of ours moves."""
+        stamps = self.summary.stamps
+        return bool(stamps) and set(stamps) <= {"kernel", "none"}
+
+
+def worst(verdicts: "list[Verdict] | tuple[Verdict, ...]") -> Verdict:
+    """The most severe of them; VALID where there is none."""
+    return max(verdicts, key=SEVERITY.index, default="VALID")
+
+
+def budget(distribution: Distribution | None) -> float:
+    """The bias a metric bears, in seconds: half a millisecond, or 1 % of its median."""
+    median = distribution.p50 if distribution is not None else None
+    return max(0.0005, 0.01 * (median or 0.0))
+
+
+def graded(value: float, warn: float, invalid: float) -> Verdict:
+    """VALID up to `warn`, INVALID above `invalid`."""
+    if value > invalid:
+        return "INVALID"
+    return "WARN" if value > warn else "VALID"

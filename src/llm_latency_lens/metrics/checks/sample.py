@@ -1,0 +1,125 @@
+"""Q12 to Q14: are there enough independent requests, and who is missing among them?"""
+
+import math
+
+from llm_latency_lens.metrics.checks.evidence import SPEED, Evidence, graded
+from llm_latency_lens.model.result import Check, Distribution, Verdict
+from llm_latency_lens.stats.quantiles import minimum_samples
+from llm_latency_lens.units import format_money
+
+_ALIKE = 5.0
+_WIDE, _TOO_WIDE = 0.10, 0.25
+_AIM = 0.10
+
+
+def size(e: Evidence) -> Check | None:
+    """Q13: which percentiles the sample supports, and how precisely."""
+    ttft = e.metrics.get("ttft")
+    n = ttft.n if ttft else 0
+    if ttft is None or n == 0:
+        return Check(
+            id="Q13", name="sample size", verdict="INSUFFICIENT", value=0.0, unit="requests", metrics=("*",),
+            words="no request succeeded", remedy="see the failures for what to do",
+        )  # fmt: skip
+    if "p50" in ttft.needs:
+        return Check(
+            id="Q13", name="sample size", verdict="INSUFFICIENT", value=float(n), unit="requests", metrics=SPEED,
+            words=f"{n} successful requests support no percentile", remedy=f"run at least {ttft.needs['p50']} requests",
+        )  # fmt: skip
+    wanting = ", ".join(f"{_shown(name)} needs {count:,}" for name, count in ttft.needs.items())
+    words = f"{n:,} successful requests; " + (wanting or "they support every percentile")
+    return Check(
+        id="Q13", name="sample size", verdict="VALID", value=float(n), unit="requests", words=words
+    )
+
+
+def precision(e: Evidence) -> Check | None:
+    """Q13: how wide the medians' intervals are, and what a precise p95 would take."""
+    ttft = e.metrics.get("ttft")
+    if ttft is None or ttft.p50 is None:
+        return None
+    widths = {name: half_width(found, "p50") for name in SPEED if (found := e.metrics.get(name))}
+    known = {name: width for name, width in widths.items() if width is not None}
+    wide = tuple(name for name, width in known.items() if width > _WIDE)
+    worst = max(known.values(), default=0.0)
+    verdict: Verdict = "VALID"
+    if wide:
+        verdict = "INSUFFICIENT" if worst > _TOO_WIDE else "WARN"
+    # A metric whose median is known within 25 % is only warned of, whatever the others are.
+    metrics = tuple(name for name in wide if verdict == "WARN" or known[name] > _TOO_WIDE)
+    return Check(
+        id="Q13", name="precision", verdict=verdict, value=worst, unit="ratio",
+        words=f"medians are known within {worst:.1%}; {_wish(ttft, e)}",
+        remedy="" if verdict == "VALID" else "measure longer: four times the requests halve the interval",
+        metrics=metrics,
+    )  # fmt: skip
+
+
+def dependence(e: Evidence) -> Check | None:
+    """Q12: requests that share a queue are not independent."""
+    ttft = e.metrics.get("ttft")
+    if ttft is None or ttft.tau is None or ttft.tau <= _ALIKE:
+        return None
+    width = half_width(ttft, "p50")
+    if width is not None and width < _WIDE / 2.0:
+        # However alike they are, the median is known well: a server as regular as a clock, say.
+        return None
+    left = ttft.n / ttft.tau
+    verdict: Verdict = "INSUFFICIENT" if left < minimum_samples(0.5) else "WARN"
+    return Check(
+        id="Q12", name="dependence", verdict=verdict, value=ttft.tau, unit="requests",
+        words=f"about {ttft.tau:.0f} neighbouring requests say as much as one: {ttft.n:,} count as {left:,.0f},"
+        " and intervals are that much wider",
+        remedy="measure longer, or at a lower load where requests do not wait for each other",
+        metrics=SPEED,
+    )  # fmt: skip
+
+
+def censoring(e: Evidence) -> Check | None:
+    """Q14: requests that failed are in no latency, and the slowest fail first."""
+    cut = censored_share(e)
+    if cut <= 0:
+        return None
+    verdict = graded(cut, 0.01, 0.05)
+    return Check(
+        id="Q14", name="failed or unsent", verdict=verdict, value=cut, unit="ratio",
+        words=f"{cut:.1%} of the planned requests did not succeed and are in no latency",
+        remedy="" if verdict == "VALID" else "latency of the rest only flatters: read it beside the failures",
+        metrics=() if verdict == "VALID" else SPEED,
+    )  # fmt: skip
+
+
+def censored_share(e: Evidence) -> float:
+    """The share of what should have been measured that was not; beyond 1 - it no percentile is known."""
+    planned = e.counts.planned - e.counts.withheld
+    return 1.0 - e.summary.outcomes["ok"] / planned if planned else 0.0
+
+
+def half_width(found: Distribution, name: str) -> float | None:
+    """Half the interval of a percentile, relative to it."""
+    value, interval = getattr(found, name), found.interval.get(name)
+    return (interval[1] - interval[0]) / 2.0 / value if value and interval else None
+
+
+def _wish(ttft: Distribution, e: Evidence) -> str:
+    width = half_width(ttft, "p95")
+    if width is None:
+        more = ttft.needs.get("p95", math.ceil(minimum_samples(0.95) * (ttft.tau or 1.0))) - ttft.n
+        return (
+            f"TTFT p95 has no interval yet: about {max(more, 1):,} more requests{_dollars(e, more)}"
+        )
+    if width <= _AIM:
+        return f"TTFT p95 within {width:.1%}"
+    more = math.ceil(ttft.n * ((width / _AIM) ** 2 - 1.0))
+    return f"TTFT p95 within {width:.1%}: {_AIM:.0%} takes about {more:,} more requests{_dollars(e, more)}"
+
+
+def _dollars(e: Evidence, requests: int) -> str:
+    spending = e.summary.spending
+    if not spending.priced or not spending.total:
+        return ""
+    return f", about {format_money(spending.total / spending.priced * max(requests, 1))}"
+
+
+def _shown(name: str) -> str:
+    return name.replace("_", ".")
