@@ -7,10 +7,11 @@ import resource
 from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.load import Load
 from llm_latency_lens.metrics.summary import Summary
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.truth import Truth
-from llm_latency_lens.profiler import Load, Profiler
+from llm_latency_lens.profiler import Profiler
 from llm_latency_lens.runner.books import Books
 from llm_latency_lens.runner.run import Run
 from llm_latency_lens.simulator.latency import parse_latency

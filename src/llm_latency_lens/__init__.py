@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llm_latency_lens.errors import LensError, UsageError
+    from llm_latency_lens.load import Load
     from llm_latency_lens.model.record import Record
     from llm_latency_lens.model.request import Limits, Message, TlsOptions
     from llm_latency_lens.model.result import Result
-    from llm_latency_lens.profiler import Load, Profile, Profiler, run
+    from llm_latency_lens.profiler import Profile, Profiler, run
     from llm_latency_lens.providers.where import Where
     from llm_latency_lens.workload.workload import Workload
 
@@ -35,7 +36,7 @@ __all__ = [
 _HOME = {
     "LensError": "errors",
     "Limits": "model.request",
-    "Load": "profiler",
+    "Load": "load",
     "Message": "model.request",
     "Profile": "profiler",
     "Profiler": "profiler",

@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.errors import MachineError
+from llm_latency_lens.load import Load
 from llm_latency_lens.model.calibration import Calibration, InstrumentError
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.model.truth import Truth
-from llm_latency_lens.profiler import Load, Profiler
+from llm_latency_lens.profiler import Profiler
 from llm_latency_lens.runner.environment import describe_machine
 from llm_latency_lens.simulator.latency import Latency
 from llm_latency_lens.simulator.process import SimulatorProcess

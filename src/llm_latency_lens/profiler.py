@@ -24,6 +24,7 @@ from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.bound import worst_case
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.errors import UsageError
+from llm_latency_lens.load import Load, plan_of
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
@@ -45,50 +46,17 @@ from llm_latency_lens.runner.environment import (
     usable_cpus,
 )
 from llm_latency_lens.runner.interpret import interpret, subject_of
-from llm_latency_lens.runner.messages import Order
+from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.run import RawSink, Run, Sink
 from llm_latency_lens.schedule.check import check_plan, schedule_hash
-from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
 from llm_latency_lens.schedule.share import planned_rate
 from llm_latency_lens.store.calibrations import load_calibration
 from llm_latency_lens.transport.exchange import LiveTransport
-from llm_latency_lens.units import format_money, parse_duration, parse_money, parse_rate
+from llm_latency_lens.units import format_money, parse_money
 from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
 from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
 
 T = TypeVar("T")
-_DEFAULT_REQUESTS = 20
-
-
-class Load(Struct, frozen=True, kw_only=True):
-    """How much load, for how long.
-
-    Open loop: `rate` (requests per second, or text such as "20/s") with `arrival` poisson or constant.
-    Closed loop: `concurrency` slots. Without either, one slot. Stops after `requests` or `duration`
-    (ns, or text such as "30s"), whichever comes first; without either, after 20 requests.
-
-    Args:
-        warmup: requests before the measurement, one after the other in the same number of slots.
-        workers: measuring processes; 0 takes one for each CPU but one.
-        seed: of everything random; drawn where None, and stored with the run.
-        goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
-        retries: how often a request that failed for a passing reason is tried again (in all for at most
-            a tenth of the requests); each attempt is a record of its own.
-        max_cost: a cap on what the run may cost, in dollars or as text such as "$2"; every send first
-            reserves the most that it can cost.
-    """
-
-    rate: float | str | None = None
-    arrival: ArrivalKind | None = None
-    concurrency: int | None = None
-    requests: int | None = None
-    duration: int | str | None = None
-    warmup: int = 0
-    workers: int = 0
-    seed: int | None = None
-    goodput: str = ""
-    retries: int = 0
-    max_cost: Decimal | str | None = None
 
 
 class Profile(Struct, frozen=True, kw_only=True):
@@ -209,11 +177,10 @@ class Profiler:
         order = Order(
             plan=plan,
             workload=asked,
-            target=self.target,
+            arms=(Arm(target=self.target, price=self.price()),),
             limits=self.limits,
             workers=min(workers, most) if most else workers,
             retries=load.retries,
-            price=self.price(),
             cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
         )
         check_cap(order)
@@ -268,7 +235,7 @@ class Profiler:
             "workers": order.workers,
             "retries": order.retries,
             "price_as": self.target.price_as,
-            "price": msgspec.to_builtins(order.price),
+            "price": msgspec.to_builtins(order.arms[0].price),
             "max_cost": str(order.cap) if order.cap is not None else None,
             "goodput": load.goodput,
             "dialect": self.target.dialect,
@@ -307,7 +274,7 @@ def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Resu
     setting = Setting(
         header=prepared.header,
         phase=phase,
-        target=prepared.order.target.public_name,
+        target=prepared.order.arms[0].target.public_name,
         counts=counts,
         planned_rate=planned_rate(prepared.order.plan, len(prepared.order.plan.phases) - 1),
         client=_client(books) if books else {},
@@ -328,50 +295,23 @@ def check_cap(order: Order) -> None:
     """
     if order.cap is None:
         return
-    if order.price is None:
-        raise UsageError(
-            f"--max-cost: no price is known for {order.target.public_name} there; give one with --prices FILE"
-        )
-    generates = order.target.dialect not in UNSTREAMED
-    worst = max(
-        worst_case(request_for(order.workload, "measure", number), order.price, generates=generates)
-        for number in range(len(order.workload.conversations))
-    )
+    worst = max(_worst_of(arm, order.workload) for arm in order.arms)
     if worst > order.cap:
         raise UsageError(
             f"--max-cost {format_money(order.cap)}: one request can cost {format_money(worst)}; raise it or lower --max-tokens"
         )
 
 
-def plan_of(load: Load, seed: int) -> Plan:
-    """The plan that a load means: an optional warm-up in a closed loop, then the measurement."""
-    rate = parse_rate(load.rate) if isinstance(load.rate, str) else load.rate
-    duration = parse_duration(load.duration) if isinstance(load.duration, str) else load.duration
-    if rate is not None and load.concurrency is not None:
-        raise UsageError("a rate and a concurrency contradict each other: open loop or closed loop")
-    if rate is None and load.arrival not in {None, "closed"}:
-        raise UsageError(f"{load.arrival} arrivals need a rate, such as 20/s")
-    requests = load.requests
-    if requests is None and duration is None:
-        requests = _DEFAULT_REQUESTS
-    if rate is not None:
-        arrival = Arrival(kind=load.arrival or "poisson", rate=rate)
-    else:
-        arrival = Arrival(
-            kind="closed", concurrency=1 if load.concurrency is None else load.concurrency
+def _worst_of(arm: Arm, workload: Workload) -> Decimal:
+    if arm.price is None:
+        raise UsageError(
+            f"--max-cost: no price is known for {arm.target.public_name} there; give one with --prices FILE"
         )
-    measure = Phase(
-        name="measure", arrival=arrival, stop=Stop(requests=requests, duration=duration)
+    generates = arm.target.dialect not in UNSTREAMED
+    return max(
+        worst_case(request_for(workload, "measure", number), arm.price, generates=generates)
+        for number in range(len(workload.conversations))
     )
-    if not load.warmup:
-        return Plan(phases=(measure,), seed=seed)
-    slots = min(load.warmup, arrival.concurrency or load.warmup)
-    warmup = Phase(
-        name="warmup",
-        arrival=Arrival(kind="closed", concurrency=slots),
-        stop=Stop(requests=load.warmup),
-    )
-    return Plan(phases=(warmup, measure), seed=seed)
 
 
 def as_workload(workload: Workload | str, *, nonce: bool) -> Workload:

@@ -8,9 +8,10 @@ import asyncio
 
 import pytest
 
+from llm_latency_lens.load import Load
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.truth import Truth
-from llm_latency_lens.profiler import Load, Profiler, run
+from llm_latency_lens.profiler import Profiler, run
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
 from llm_latency_lens.simulator.spec import SimulatorSpec

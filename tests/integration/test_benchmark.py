@@ -9,9 +9,10 @@ import pytest
 from tests.support.command import eventually, lll, start
 from tests.support.hostile import hostile, request, send, silence
 
+from llm_latency_lens.load import Load
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.request import Request
-from llm_latency_lens.profiler import Load, Profiler, run
+from llm_latency_lens.profiler import Profiler, run
 from llm_latency_lens.runner.run import Run
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess

@@ -12,7 +12,8 @@ from decimal import Decimal
 import pytest
 from tests.support.command import ENVIRONMENT, lll
 
-from llm_latency_lens.profiler import Load, Profiler, run
+from llm_latency_lens.load import Load
+from llm_latency_lens.profiler import Profiler, run
 from llm_latency_lens.simulator.fault import parse_fault
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess

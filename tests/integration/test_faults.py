@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from llm_latency_lens.errors import UsageError
+from llm_latency_lens.load import Load
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.request import Limits
-from llm_latency_lens.profiler import Load, Profiler, run
+from llm_latency_lens.profiler import Profiler, run
 from llm_latency_lens.simulator.fault import KINDS, parse_fault
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess

@@ -8,9 +8,10 @@ import pytest
 from tests.support.command import lll
 from tests.support.llama_server import llama_server
 
+from llm_latency_lens.load import Load
 from llm_latency_lens.model.record import OutcomeKind
 from llm_latency_lens.model.request import Request
-from llm_latency_lens.profiler import Load, Profile, Profiler, run
+from llm_latency_lens.profiler import Profile, Profiler, run
 from llm_latency_lens.workload.workload import Workload, of_prompts
 
 if not os.environ.get("LLL_REQUIRE_REAL"):

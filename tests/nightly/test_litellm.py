@@ -8,9 +8,10 @@ import pytest
 from tests.support.litellm_proxy import KEY, litellm_proxy
 from tests.support.llama_server import llama_server
 
+from llm_latency_lens.load import Load
 from llm_latency_lens.model.record import OutcomeKind
 from llm_latency_lens.model.request import Request
-from llm_latency_lens.profiler import Load, Profiler, run
+from llm_latency_lens.profiler import Profiler, run
 from llm_latency_lens.workload.workload import Workload, of_prompts
 
 pytestmark = pytest.mark.skipif(

@@ -20,7 +20,7 @@ from llm_latency_lens.cli.config import (
 from llm_latency_lens.cli.config_file import read_document
 from llm_latency_lens.cli.main import group
 from llm_latency_lens.errors import ConfigError, LensError, UsageError
-from llm_latency_lens.profiler import Load, plan_of
+from llm_latency_lens.load import Load, plan_of
 from llm_latency_lens.providers.key import KeySource, parse_key_source, read_key
 from llm_latency_lens.schedule.check import check_plan
 

@@ -118,7 +118,7 @@ _LOAD = ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "se
 
 def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for a quick --help
     """The load that the options ask for."""
-    from llm_latency_lens.profiler import Load  # noqa: PLC0415
+    from llm_latency_lens.load import Load  # noqa: PLC0415
 
     return Load(
         **{key: options[key] for key in _LOAD},

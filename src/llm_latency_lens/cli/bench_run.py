@@ -65,7 +65,7 @@ def run_benchmark(
 
 def _recordings(writer: RunWriter, prepared: Benchmark) -> RecordingsWriter:
     order = prepared.order
-    subject = subject_of(order.target, order.limits, streamed=order.workload.stream)
+    subject = subject_of(order.arms[0].target, order.limits, streamed=order.workload.stream)
     return RecordingsWriter(writer.folder, subject.secrets)
 
 

@@ -54,7 +54,7 @@ def _estimate(target: str, given: dict[str, Any]) -> int:
         raise UsageError(
             "nothing bounds the number of requests: give --requests, or --rate and --duration"
         )
-    price = prepared.order.price
+    price = prepared.order.arms[0].price
     if given["as_json"]:
         _print_json({"target": profiler.target.public_name, "estimate": found, "price": price})
     else:

@@ -25,8 +25,9 @@ def demo(**given: Any) -> int:  # noqa: ANN401 - click's options
     import pathlib  # noqa: PLC0415
 
     from llm_latency_lens.cli.bench_run import Keeping, run_benchmark  # noqa: PLC0415
+    from llm_latency_lens.load import Load  # noqa: PLC0415
     from llm_latency_lens.model.record import Record  # noqa: PLC0415
-    from llm_latency_lens.profiler import Load, Profiler  # noqa: PLC0415
+    from llm_latency_lens.profiler import Profiler  # noqa: PLC0415
     from llm_latency_lens.report.console import print_report  # noqa: PLC0415
     from llm_latency_lens.report.load import load_report  # noqa: PLC0415
     from llm_latency_lens.report.truth import truth_report  # noqa: PLC0415

@@ -22,7 +22,8 @@ class Unbounded(Struct, frozen=True):
 def estimate_plan(prepared: Benchmark) -> Estimate | Unbounded | None:
     """What the plan would cost, warm-up included; None where the price is unknown."""
     order = prepared.order
-    if order.price is None:
+    price = order.arms[0].price
+    if price is None:
         return None
     counts = [planned_in_phase(order.plan, index) for index in range(len(order.plan.phases))]
     if any(count is None for count in counts):
@@ -30,8 +31,8 @@ def estimate_plan(prepared: Benchmark) -> Estimate | Unbounded | None:
     samples = range(len(order.workload.conversations))
     wishes = tuple(request_for(order.workload, "measure", number) for number in samples)
     requests = sum(count for count in counts if count is not None)
-    generates = order.target.dialect not in UNSTREAMED
-    return estimate(wishes, requests, order.price, generates=generates)
+    generates = order.arms[0].target.dialect not in UNSTREAMED
+    return estimate(wishes, requests, price, generates=generates)
 
 
 def consent(prepared: Benchmark, ask_above: Decimal, *, yes: bool) -> None:

@@ -80,7 +80,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 class Record(Struct, frozen=True, kw_only=True):
     """One attempt: instants in monotonic ns of the measuring process, as taken or None.
 
-    `retry` counts the attempts at the same request before this one, `superseded` says that another came
+    `arm` is the number of the target among the run's. `retry` counts the attempts at the same request before this one, `superseded` says that another came
     after it. `response_id` is the answer's own id, else the one in a header.
 
     `arrivals[i]` is the instant, in ns after `marks.sent`, of the i-th network read that carried
@@ -92,6 +92,7 @@ class Record(Struct, frozen=True, kw_only=True):
     phase: str
     worker: int
     target: str
+    arm: int = 0
     intended: int
     dequeued: int
     retry: int = 0

@@ -121,7 +121,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
     `intended` is what the schedule asked for (in a closed loop: the instant the slot became free),
     `dequeued` when the engine took it up; both monotonic ns. `retry` counts the attempts at the same
-    request before this one; `superseded`: another came after it. `reserved` is the most that it could
+    request before this one; `superseded`: another came after it. `arm` says which of the run's targets
+    it went to. `reserved` is the most that it could
     cost, in US dollars, where a cap is kept.
     """
 
@@ -133,4 +134,5 @@ class Attempt(Struct, frozen=True, kw_only=True):
     recording: Recording
     retry: int = 0
     superseded: bool = False
+    arm: int = 0
     reserved: Decimal | None = None

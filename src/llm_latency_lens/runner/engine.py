@@ -5,7 +5,7 @@ asked for (`intended`) and what happened (`dequeued`, `sent`) are both kept: lat
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
@@ -13,11 +13,12 @@ from msgspec import Struct
 from llm_latency_lens.clock import Clock
 from llm_latency_lens.cost.bound import worst_case
 from llm_latency_lens.model.recording import Attempt, Recording
-from llm_latency_lens.model.request import HttpRequest
+from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.providers.signing import signer
-from llm_latency_lens.runner.messages import Order
+from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.retry import BUDGET, wait_before_retry
 from llm_latency_lens.runner.wallet import Wallet
+from llm_latency_lens.schedule.interleave import arm_of
 from llm_latency_lens.schedule.plan import Phase
 from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
@@ -33,9 +34,19 @@ class Tally(Struct, frozen=True):
     started: int
 
 
-class Call(Struct, frozen=True):
-    """A request ready to be sent, and the most that it can cost (where a cap is kept)."""
+class Lane(Struct, frozen=True):
+    """The way to one target."""
 
+    arm: Arm
+    encode: Callable[[Request, Target], HttpRequest]
+    sign: Callable[[HttpRequest], HttpRequest]
+    transport: Transport
+
+
+class Call(Struct, frozen=True):
+    """A request ready to be sent, to which arm, and the most that it can cost (where a cap is kept)."""
+
+    arm: int
     request: HttpRequest
     worst: Decimal | None
 
@@ -49,7 +60,7 @@ class Engine:
     def __init__(
         self,
         order: Order,
-        transport: Transport,
+        transports: Sequence[Transport],
         clock: Clock,
         sink: Callable[[Attempt], None],
         wallet: Wallet | None = None,
@@ -58,18 +69,19 @@ class Engine:
         self.area = 0
         self._changed = clock.now()
         self._order = order
-        self._transport = transport
         self._clock = clock
         self._sink = sink
         self._wallet = wallet
-        self._encode = load_dialect(order.target.dialect).encode
+        self._lanes = tuple(
+            Lane(arm, load_dialect(arm.target.dialect).encode, signer(arm.target), transport)
+            for arm, transport in zip(order.arms, transports, strict=True)
+        )
         self._running: set[asyncio.Task[None]] = set()
         self._slots: asyncio.Queue[MonoNs] = asyncio.Queue()
         self._loop: asyncio.Task[None] | None = None
         self._stopped = False
         self._stopping = asyncio.Event()
         self._retried = 0
-        self._sign = signer(order.target)
         self._failure: BaseException | None = None
 
     @property
@@ -137,12 +149,15 @@ class Engine:
 
     def _call(self, phase: Phase, item: Item) -> Call:
         order = self._order
-        wish = request_for(order.workload, phase.name, item.number)
+        arms = len(self._lanes)
+        number = arm_of(order.plan.seed, item.number, arms)
+        lane = self._lanes[number]
+        wish = request_for(order.workload, phase.name, item.number, arms)
         worst = None
-        if order.cap is not None and order.price is not None:
-            generates = order.target.dialect not in UNSTREAMED
-            worst = worst_case(wish, order.price, generates=generates)
-        return Call(self._encode(wish, order.target), worst)
+        if order.cap is not None and lane.arm.price is not None:
+            generates = lane.arm.target.dialect not in UNSTREAMED
+            worst = worst_case(wish, lane.arm.price, generates=generates)
+        return Call(number, lane.encode(wish, lane.arm.target), worst)
 
     async def _afford(self, call: Call) -> bool:
         """Reserve what the call can cost; False where the cap leaves no money for it."""
@@ -151,11 +166,11 @@ class Engine:
         return await self._wallet.reserve(call.worst)
 
     async def _attempt(self, phase: Phase, item: Item, call: Call, intended: MonoNs) -> None:
-        retry = 0
+        retry, lane = 0, self._lanes[call.arm]
         while True:
             dequeued = self._clock.now()
-            request = self._sign(call.request)
-            recording = await self._transport.exchange(request, self._order.limits)
+            request = lane.sign(call.request)
+            recording = await lane.transport.exchange(request, self._order.limits)
             again = await self._waited(recording, item.number, retry)
             if not again:
                 self._slots.put_nowait(MonoNs(recording.marks.ended))
@@ -169,6 +184,7 @@ class Engine:
                     recording=recording,
                     retry=retry,
                     superseded=again,
+                    arm=call.arm,
                     # Failures that are tried again cost nothing, so the reservation goes on.
                     reserved=None if again else call.worst,
                 )

@@ -86,6 +86,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         phase=attempt.phase,
         worker=attempt.worker,
         target=subject.target,
+        arm=attempt.arm,
         intended=attempt.intended,
         dequeued=attempt.dequeued,
         retry=attempt.retry,

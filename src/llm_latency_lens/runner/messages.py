@@ -20,23 +20,30 @@ from llm_latency_lens.workload.workload import Workload
 _PREFIX = 4
 
 
+class Arm(Struct, frozen=True, kw_only=True):
+    """One of the targets of a run, and the price of its model, where known."""
+
+    target: Target
+    price: Price | None = None
+
+
 class Order(Struct, frozen=True, kw_only=True, tag=True):
     """Everything a worker needs: the whole plan, and which of how many workers it is.
 
+    With several `arms` requests are dealt among them, see `schedule.interleave`.
+
     `reuse` keeps connections between requests, `retries` is how often a failed one may be tried again.
-    `price` is the model's, where known; with a `cap` (US dollars, for all workers together) every send
-    reserves its worst case.
+    With a `cap` (US dollars, for all workers together) every send reserves its worst case.
     """
 
     plan: Plan
     workload: Workload
-    target: Target
+    arms: tuple[Arm, ...]
     limits: Limits
     worker: int = 0
     workers: int = 1
     reuse: bool = True
     retries: int = 0
-    price: Price | None = None
     cap: Decimal | None = None
 
 

@@ -79,8 +79,9 @@ class Run:
         self._clock = clock
         self._sinks = sinks
         self._raw = raw
-        self._subject = subject_of(
-            order.target, order.limits, streamed=order.workload.stream, price=order.price
+        self._subjects = tuple(
+            subject_of(arm.target, order.limits, streamed=order.workload.stream, price=arm.price)
+            for arm in order.arms
         )
         self._seats: dict[int, _Seat] = {}
         self._awaited: set[int] = set()
@@ -157,9 +158,10 @@ class Run:
             await seat.process.send(message)
 
     def _take_seats(self) -> None:
+        secrets = tuple(secret for subject in self._subjects for secret in subject.secrets)
         for number in range(self._order.workers):
             self._seats[number] = _Seat(
-                WorkerProcess(number, self._on_message, self._on_lost, self._subject.secrets)
+                WorkerProcess(number, self._on_message, self._on_lost, secrets)
             )
         self._await_all()
 
@@ -199,7 +201,7 @@ class Run:
         for attempt in batch.attempts:
             if self._raw is not None:
                 self._raw(attempt)
-            record = interpret(attempt, self._subject)
+            record = interpret(attempt, self._subjects[attempt.arm])
             if self._treasury is not None and attempt.reserved is not None:
                 self._treasury.settle(number, attempt.reserved, record)
             for sink in self._sinks:

@@ -55,7 +55,7 @@ class Worker:
         self._outbox = Outbox(sock, self._loop)
         self._frames = Frames()
         self._engine: Engine | None = None
-        self._transport: LiveTransport | None = None
+        self._transports: list[LiveTransport] = []
         self._wallet: Wallet | None = None
         self._clock = SystemClock()
         self._phase: asyncio.Task[None] | None = None
@@ -81,8 +81,8 @@ class Worker:
             if self._phase is not None:
                 self._phase.cancel()
                 await asyncio.gather(self._phase, return_exceptions=True)
-            if self._transport is not None:
-                self._transport.close()
+            for transport in self._transports:
+                transport.close()
             self._clock.close()
             self._outbox.close()
 
@@ -102,13 +102,14 @@ class Worker:
             self._handlers[type(message)](message)
 
     def _on_order(self, order: Order) -> None:
-        target = order.target
-        self._transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse)
-        self._transport.prepare(target.base_url)
+        for target in (arm.target for arm in order.arms):
+            transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse)
+            transport.prepare(target.base_url)
+            self._transports.append(transport)
         self._wallet = Wallet(self._ask) if order.cap is not None else None
         # Under a cap the parent hears of every attempt at once: what it cost decides what may follow.
         sink = self._outbox.attempt if self._wallet is None else self._ship_now
-        self._engine = Engine(order, self._transport, self._clock, sink, self._wallet)
+        self._engine = Engine(order, self._transports, self._clock, sink, self._wallet)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -139,8 +140,8 @@ class Worker:
 
     def _on_abort(self, _: Abort) -> None:
         self._on_stop(Stop())
-        if self._transport is not None:
-            self._transport.abort()
+        for transport in self._transports:
+            transport.abort()
 
     def _on_finish(self, _: Finish) -> None:
         used, before = _resources(), self._before

@@ -34,9 +34,9 @@ def of_prompts(
     return tuple((*opening, Message("user", prompt, images)) for prompt in prompts)
 
 
-def request_for(workload: Workload, phase: str, number: int) -> Request:
-    """The wish of request `number` of `phase`."""
-    messages = workload.conversations[number % len(workload.conversations)]
+def request_for(workload: Workload, phase: str, number: int, arms: int = 1) -> Request:
+    """The wish of request `number` of `phase`; of `arms` targets each is asked the same in turn."""
+    messages = workload.conversations[number // arms % len(workload.conversations)]
     if workload.nonce:
         messages = _tagged(messages, nonce(workload.seed, phase, number))
     return msgspec.structs.replace(workload.wish, messages=messages)
