@@ -33,7 +33,7 @@ from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Result
-from llm_latency_lens.model.run import RunHeader
+from llm_latency_lens.model.run import ArmSpec, RunHeader
 from llm_latency_lens.providers.plugin import load_plugins, provider_names, with_plugins
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.providers.target import resolve_target
@@ -160,9 +160,21 @@ class Profiler:
         return await transport.reach(self.target.base_url, self.limits)
 
     def prepare(
-        self, load: Load, workload: Workload | str, command: Sequence[str] = ()
+        self,
+        load: Load,
+        workload: Workload | str,
+        command: Sequence[str] = (),
+        against: "Sequence[Profiler]" = (),
+        question: Mapping[str, Any] | None = None,
     ) -> Benchmark:
         """Turn wishes into a checked plan; nothing is sent.
+
+        Args:
+            load: how much, for how long.
+            workload: what to ask; a plain prompt begins with a nonce in every request.
+            command: the words that were typed, to be kept with the run.
+            against: further targets, asked in turn.
+            question: what the run is to find out, to be kept with it.
 
         Raises:
             UsageError: the load contradicts itself.
@@ -177,7 +189,7 @@ class Profiler:
         order = Order(
             plan=plan,
             workload=asked,
-            arms=(Arm(target=self.target, price=self.price()),),
+            arms=tuple(Arm(target=p.target, price=p.price()) for p in (self, *against)),
             limits=self.limits,
             workers=min(workers, most) if most else workers,
             retries=load.retries,
@@ -185,11 +197,12 @@ class Profiler:
         )
         check_cap(order)
         # Whatever the provider has no word for is refused here, before a worker meets it.
-        load_dialect(self.target.dialect).encode(request_for(asked, "measure", 0), self.target)
+        for arm in order.arms:
+            load_dialect(arm.target.dialect).encode(request_for(asked, "measure", 0), arm.target)
         calibration = load_calibration(describe_machine(), workers)
         return Benchmark(
             order=order,
-            header=self._header(order, load, command),
+            header=self._header(order, load, command, question),
             goodput=load.goodput,
             calibration=calibration.for_workers(workers) if calibration else None,
         )
@@ -224,9 +237,12 @@ class Profiler:
         books = await run_.execute()
         return conclude(prepared, summary, books)
 
-    def _header(self, order: Order, load: Load, command: Sequence[str]) -> RunHeader:
+    def _header(
+        self, order: Order, load: Load, command: Sequence[str], question: Mapping[str, Any] | None
+    ) -> RunHeader:
         spec = {
             "target": self.target.public_name,
+            "arms": [msgspec.to_builtins(_spec_of(arm)) for arm in order.arms],
             "base_url": str(self.target.base_url),
             "proxy": str(self.target.proxy) if self.target.proxy else None,
             "plan": msgspec.to_builtins(order.plan),
@@ -238,6 +254,7 @@ class Profiler:
             "price": msgspec.to_builtins(order.arms[0].price),
             "max_cost": str(order.cap) if order.cap is not None else None,
             "goodput": load.goodput,
+            "question": question,
             "dialect": self.target.dialect,
             "plugins": {p.name: f"{p.distribution} {p.version}" for p in self._plugins},
         }
@@ -333,6 +350,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
+
+
+def _spec_of(arm: Arm) -> ArmSpec:
+    return ArmSpec(
+        target=arm.target.public_name,
+        base_url=str(arm.target.base_url),
+        price=msgspec.to_builtins(arm.price),
+    )
 
 
 def _described(workload: Workload) -> dict[str, Any]:

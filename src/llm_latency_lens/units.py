@@ -89,6 +89,18 @@ def parse_rate(text: str) -> float:
     return rate
 
 
+def parse_percent(text: str) -> float:
+    """Parse `5%` as 0.05.
+
+    Raises:
+        UsageError: not a percentage above 0, or without its sign.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
+    if match is None or float(match[1]) <= 0.0:
+        raise UsageError(f"{text!r} is not a percentage; write it like 5%")
+    return float(match[1]) / 100.0
+
+
 def parse_size(text: str) -> int:
     """Parse `64KiB`, `8MiB`, `1.5MB` to bytes.
 

@@ -1,7 +1,8 @@
 """One benchmark from the command line: store it, watch it, conclude it."""
 
 import pathlib
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -9,13 +10,32 @@ from msgspec import Struct
 
 from llm_latency_lens.cli.live import LiveView
 from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.compare import Planned, compare
 from llm_latency_lens.errors import ExitCode
+from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.profiler import Benchmark, Profiler, run
 from llm_latency_lens.runner.interpret import subject_of
-from llm_latency_lens.runner.run import Sink
+from llm_latency_lens.runner.run import RawSink, Run, Sink
 from llm_latency_lens.store.recordings import RecordingsWriter
 from llm_latency_lens.store.runs import RunWriter, create_run
+
+JUDGED: dict[str, ExitCode] = {
+    "INVALID": ExitCode.INVALID_MEASUREMENT,
+    "INSUFFICIENT": ExitCode.TOO_FEW_SAMPLES,
+}
+"""What a verdict other than VALID and WARN makes a run exit with."""
+
+
+COMPARED: dict[str, ExitCode] = {
+    "less": ExitCode.OK,
+    "more": ExitCode.OK,
+    "equivalent": ExitCode.OK,
+    "inconclusive": ExitCode.TOO_FEW_SAMPLES,
+}
+"""What a comparison's finding makes it exit with."""
+
+D = TypeVar("D", Result, Comparison)
 
 
 class Keeping(Struct, frozen=True, kw_only=True):
@@ -26,11 +46,51 @@ class Keeping(Struct, frozen=True, kw_only=True):
     quiet: bool = False
     allow_invalid: bool = False
 
+    def forgiven(self, code: int) -> int:
+        """The exit code, where verdicts may be passed over."""
+        return ExitCode.OK if self.allow_invalid and code in JUDGED.values() else code
+
+
+class Watch(Struct, frozen=True):
+    """Who gets the records, the raw attempts and the run itself."""
+
+    sinks: tuple[Sink, ...]
+    raw: RawSink | None
+    on_run: Callable[[Run], None]
+
 
 def run_benchmark(
     profiler: Profiler, prepared: Benchmark, keeping: Keeping, sinks: tuple[Sink, ...] = ()
 ) -> tuple[Result, int, pathlib.Path]:
-    """Run, store and summarise; returns the result, the exit code and the run's directory.
+    """Run, store and summarise; returns the result, the exit code and the run's directory."""
+
+    def go(watch: Watch) -> Coroutine[Any, Any, Result]:
+        return profiler.benchmark(
+            prepared, sinks=(*watch.sinks, *sinks), raw=watch.raw, on_run=watch.on_run
+        )
+
+    result, signalled, folder = run_kept(prepared, keeping, go)
+    code = exit_code_of(result, signalled)
+    return result, keeping.forgiven(code), folder
+
+
+def run_comparison(planned: Planned, keeping: Keeping) -> tuple[Comparison, int, pathlib.Path]:
+    """As `run_benchmark`, for a comparison."""
+
+    def go(watch: Watch) -> Coroutine[Any, Any, Comparison]:
+        return compare(planned, sinks=watch.sinks, on_run=watch.on_run)
+
+    found, signalled, folder = run_kept(planned.benchmark, keeping, go)
+    code: int = signalled if signalled is not None else COMPARED[found.finding]
+    if signalled is None and found.verdict == "INVALID":
+        code = ExitCode.INVALID_MEASUREMENT
+    return found, keeping.forgiven(code), folder
+
+
+def run_kept(
+    prepared: Benchmark, keeping: Keeping, go: Callable[[Watch], Coroutine[Any, Any, D]]
+) -> tuple[D, ExitCode | None, pathlib.Path]:
+    """Store a run while it goes, watch it, and keep the document it ends in.
 
     Every record is in the journal before it is counted; if this process dies, `runs recover` has it.
     """
@@ -38,29 +98,24 @@ def run_benchmark(
     writer = create_run(keeping.runs_dir, header, SystemClock())
     view = LiveView(prepared.order.plan, quiet=keeping.quiet)
     recordings = _recordings(writer, prepared) if keeping.save_raw else None
+    raw = recordings.append if recordings is not None else None
 
-    async def watched() -> Result:
-        raw = recordings.append if recordings is not None else None
+    async def watched() -> D:
         try:
-            return await profiler.benchmark(
-                prepared, sinks=(writer.append, view.sink, *sinks), raw=raw, on_run=view.attach
-            )
+            return await go(Watch((writer.append, view.sink), raw, view.attach))
         finally:
             view.close()
 
     try:
-        result = run(watched())
-        writer.finish(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        document = run(watched())
+        writer.finish(msgspec.json.format(msgspec.json.encode(document), indent=2))
     except BaseException:
         _abandon(writer)
         raise
     finally:
         if recordings is not None:
             recordings.close()
-    code = exit_code_of(result, view.exit_code)
-    if keeping.allow_invalid and code in JUDGED.values():
-        code = ExitCode.OK
-    return result, code, writer.folder
+    return document, view.exit_code, writer.folder
 
 
 def _recordings(writer: RunWriter, prepared: Benchmark) -> RecordingsWriter:
@@ -74,13 +129,6 @@ def _abandon(writer: RunWriter) -> None:
     click.echo(
         f"records so far are in {writer.folder}; see: llm-latency-lens runs recover", err=True
     )
-
-
-JUDGED: dict[str, ExitCode] = {
-    "INVALID": ExitCode.INVALID_MEASUREMENT,
-    "INSUFFICIENT": ExitCode.TOO_FEW_SAMPLES,
-}
-"""What a verdict other than VALID and WARN makes a run exit with."""
 
 
 def exit_code_of(result: Result, signalled: ExitCode | None) -> int:

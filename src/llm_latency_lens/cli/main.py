@@ -17,6 +17,7 @@ COMMANDS = {
     "profile": "Measure one request and show its anatomy.",
     "benchmark": "Measure an endpoint under load.",
     "calibrate": "Measure the instrument itself: its error and its capacity on this machine.",
+    "compare": "Say which of two or more targets is faster, and how sure that is.",
     "cost": "Estimate a plan before it runs, or price a finished run.",
     "runs": "List, show and recover stored runs.",
     "reinterpret": "Read a run's saved recordings again and recompute every number.",

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from llm_latency_lens.compare import ComparisonFold
 from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
@@ -12,6 +13,7 @@ from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.request import Limits
 from llm_latency_lens.model.result import Cost, Quality, Result
@@ -24,10 +26,17 @@ from llm_latency_lens.schedule.share import planned_in_phase, planned_rate
 from llm_latency_lens.store.runs import Recovery, StoredRun, recover_run
 
 
-def recover_and_conclude(run: StoredRun) -> tuple[Recovery, Result]:
+def recover_and_conclude(run: StoredRun) -> tuple[Recovery, Result | Comparison]:
     """Recover the journal and summarise what is in it."""
     recovery = recover_run(run)
-    return recovery, conclude_records(run, run.reading().records())
+    whole = conclude_records(run, run.reading().records())
+    header = msgspec.convert(run.header(), RunHeader)
+    if not header.spec.get("question"):
+        return recovery, whole
+    fold = ComparisonFold(len(header.spec["arms"]))
+    for record in run.reading().records():
+        fold.add(record)
+    return recovery, fold.comparison(header, whole)
 
 
 def conclude_records(run: StoredRun, records: Iterable[Record]) -> Result:

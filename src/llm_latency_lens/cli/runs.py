@@ -46,11 +46,8 @@ def list_(runs_dir: str, *, as_json: bool) -> int:
 @options(RUNS_DIR, JSON)
 def show(run_id: str, runs_dir: str, *, as_json: bool) -> int:
     """Show a run's report. ID may be the beginning of one, or `last`."""
-    import msgspec  # noqa: PLC0415
-
-    from llm_latency_lens.model.result import Result  # noqa: PLC0415
+    from llm_latency_lens.cli.shown import report_of  # noqa: PLC0415
     from llm_latency_lens.report.console import print_report  # noqa: PLC0415
-    from llm_latency_lens.report.load import load_report  # noqa: PLC0415
     from llm_latency_lens.store.runs import open_run  # noqa: PLC0415
 
     run = open_run(pathlib.Path(runs_dir), run_id)
@@ -62,7 +59,7 @@ def show(run_id: str, runs_dir: str, *, as_json: bool) -> int:
     if as_json:
         _print_json(summary)
     else:
-        print_report(load_report(msgspec.convert(summary, Result)), sys.stdout)
+        print_report(report_of(summary), sys.stdout)
         click.echo(f"repeat it: {_command(run.header())}", err=True)
     return ExitCode.OK
 
@@ -76,8 +73,8 @@ def recover(run_id: str, runs_dir: str, *, as_json: bool) -> int:
     Every record that was acknowledged is read; the journal itself is never modified.
     """
     from llm_latency_lens.cli.recovery import recover_and_conclude  # noqa: PLC0415
+    from llm_latency_lens.cli.shown import report_of  # noqa: PLC0415
     from llm_latency_lens.report.console import print_report  # noqa: PLC0415
-    from llm_latency_lens.report.load import load_report  # noqa: PLC0415
     from llm_latency_lens.store.runs import open_run  # noqa: PLC0415
 
     run = open_run(pathlib.Path(runs_dir), run_id)
@@ -88,12 +85,13 @@ def recover(run_id: str, runs_dir: str, *, as_json: bool) -> int:
         words = f"line {problem.line}, byte {problem.offset}: {problem.size} bytes left out: {problem.words}"
         click.echo(words, err=True)
     click.echo(f"{recovery.records} records recovered to {recovery.path}", err=True)
-    if as_json:
-        import msgspec  # noqa: PLC0415
+    import msgspec  # noqa: PLC0415
 
-        _print_json(msgspec.to_builtins(result))
+    document = msgspec.to_builtins(result)
+    if as_json:
+        _print_json(document)
     else:
-        print_report(load_report(result), sys.stdout)
+        print_report(report_of(document), sys.stdout)
     return ExitCode.OK
 
 
@@ -107,10 +105,16 @@ def _entry(run: Any) -> dict[str, Any]:  # noqa: ANN401 - a StoredRun, imported 
         "id": run.id,
         "target": target,
         "status": run.status(),
-        "ok": summary.get("outcomes", {}).get("ok"),
+        "ok": _succeeded(summary),
         "planned": summary.get("offered", {}).get("planned"),
         "verdict": summary.get("verdict"),
     }
+
+
+def _succeeded(summary: dict[str, Any]) -> int | None:
+    parts = summary.get("arms", [summary])
+    counts = [part.get("outcomes", {}).get("ok") for part in parts]
+    return None if None in counts else sum(counts)
 
 
 def _shown(count: int | None) -> str:

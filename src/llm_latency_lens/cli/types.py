@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 import click
 
 from llm_latency_lens.errors import UsageError
-from llm_latency_lens.units import parse_duration, parse_money, parse_rate
+from llm_latency_lens.units import parse_duration, parse_money, parse_percent, parse_rate
 
 T = TypeVar("T")
 
@@ -32,4 +32,5 @@ class Quantity(click.ParamType[T], Generic[T]):
 
 DURATION = Quantity("duration", parse_duration)
 RATE = Quantity("rate", parse_rate)
+PERCENT = Quantity("percentage", parse_percent)
 MONEY = Quantity("money", parse_money)

@@ -20,14 +20,10 @@ from llm_latency_lens.metrics.checks import (
 from llm_latency_lens.metrics.checks.evidence import Evidence, worst
 from llm_latency_lens.model.result import Check, Verdict
 
-CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
+CLIENT_CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     books.conservation,
     books.lost_worker,
     books.littles_law,
-    sample.size,
-    sample.precision,
-    sample.dependence,
-    sample.censoring,
     instrument.instrument,
     schedule.slip,
     schedule.rate,
@@ -36,6 +32,14 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     client.cpu,
     client.stamps,
     client.collections,
+)
+"""Of the measuring side: they hold for all targets of a run together."""
+
+DATA_CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
+    sample.size,
+    sample.precision,
+    sample.dependence,
+    sample.censoring,
     stream.coalescing,
     stream.granularity,
     stream.not_streamed,
@@ -49,11 +53,16 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     comparable.quota,
     comparable.lengths,
 )
+"""Of what was measured: each target has its own."""
+
+CHECKS = (*CLIENT_CHECKS, *DATA_CHECKS)
 
 
-def run_checks(evidence: Evidence) -> tuple[Check, ...]:
+def run_checks(
+    evidence: Evidence, checks: tuple[Callable[[Evidence], Check | None], ...] = CHECKS
+) -> tuple[Check, ...]:
     """Every check that has something to say."""
-    found = (check(evidence) for check in CHECKS)
+    found = (check(evidence) for check in checks)
     return tuple(check for check in found if check is not None)
 
 

@@ -7,6 +7,14 @@ from msgspec import Struct
 RUN_SCHEMA = "llm-latency-lens/run/1"
 
 
+class ArmSpec(Struct, frozen=True, kw_only=True):
+    """One target of a run as its header has it; `price` is the model's, as plain values."""
+
+    target: str
+    base_url: str
+    price: dict[str, Any] | None = None
+
+
 class RunHeader(Struct, frozen=True, kw_only=True):
     """A run's identity card. `spec` is the resolved configuration (never a secret), `started` RFC 3339 UTC."""
 

@@ -2,6 +2,8 @@
 
 from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, SPEED, Evidence
 from llm_latency_lens.model.result import Check, Verdict
+from llm_latency_lens.stats.compare import unpaired_location
+from llm_latency_lens.stats.quantiles import Floats
 from llm_latency_lens.stats.series import steady_from, trend
 
 _FEWEST = 100
@@ -16,7 +18,7 @@ def warm_up(e: Evidence) -> Check | None:
         return None
     cut = steady_from(series)
     share = 0.5 if cut is None else cut / len(series)
-    if share <= 0.25:
+    if share <= 0.25 or not _unlike(series, round(share * len(series))):
         return None
     words = f"the first {share:.0%} of requests are unlike the rest"
     if cut is None:
@@ -25,6 +27,15 @@ def warm_up(e: Evidence) -> Check | None:
         id="Q11", name="warm-up", verdict="WARN", value=share, unit="ratio", words=words,
         remedy="warm up longer (--warmup), or measure longer", metrics=SPEED,
     )  # fmt: skip
+
+
+def _unlike(series: Floats, cut: int) -> bool:
+    """Whether what would be cut surely differs: noise has its cuts too."""
+    found = unpaired_location(series[cut:], series[:cut], _SURE)
+    if found is None:
+        return False
+    low, high = found.interval
+    return abs(found.ratio - 1.0) > 0.05 and not low <= 1.0 <= high
 
 
 def drift(e: Evidence) -> Check | None:

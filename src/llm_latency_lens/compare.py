@@ -1,0 +1,192 @@
+"""Two or more targets, asked the same prompts in turn, each round in an order drawn anew: who is faster?
+
+One run, one schedule, one client: what disturbs it disturbs all targets alike. The client's own checks
+are of the whole run, those of the data of each target by itself.
+"""
+
+from collections.abc import Callable, Sequence
+from string import ascii_uppercase
+
+import msgspec
+from msgspec import Struct
+
+from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.errors import UsageError
+from llm_latency_lens.load import Load
+from llm_latency_lens.metrics.checks.evidence import Evidence, worst
+from llm_latency_lens.metrics.contrasts import Question, contrasts, noise_floor
+from llm_latency_lens.metrics.pairs import COMPARED, Pairs
+from llm_latency_lens.metrics.quality import DATA_CHECKS, run_checks, verdict_of
+from llm_latency_lens.metrics.slo import parse_limits
+from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.comparison import ArmResult, Comparison, Contrast, Finding
+from llm_latency_lens.model.record import Record
+from llm_latency_lens.model.result import HEADLINE, Check, Result, Verdict
+from llm_latency_lens.model.run import ArmSpec, RunHeader
+from llm_latency_lens.profiler import Benchmark, Profiler, conclude
+from llm_latency_lens.report.advice import advise_failure
+from llm_latency_lens.runner.run import Run, Sink
+from llm_latency_lens.workload.workload import Workload
+
+MOST_ARMS = 8
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """A comparison that is ready to go: the run, and the question."""
+
+    benchmark: Benchmark
+    question: Question
+
+
+def plan_comparison(
+    profilers: Sequence[Profiler],
+    load: Load,
+    workload: Workload | str,
+    question: Question,
+    command: Sequence[str] = (),
+) -> Planned:
+    """Check and plan; nothing is sent. `load` is for each target: its requests, its rate, its warm-up.
+
+    Raises:
+        UsageError: fewer than two targets or too many, an unknown metric, a load that contradicts itself.
+    """
+    arms = len(profilers)
+    if not 2 <= arms <= MOST_ARMS:
+        raise UsageError(f"a comparison takes 2 to {MOST_ARMS} targets, not {arms}")
+    if question.metric not in COMPARED:
+        raise UsageError(
+            f"{question.metric!r} can't be compared; choose from {', '.join(COMPARED)}"
+        )
+    if load.concurrency is None and load.rate is None:
+        load = msgspec.structs.replace(load, concurrency=1)
+    scaled = msgspec.structs.replace(
+        load,
+        requests=None if load.requests is None else load.requests * arms,
+        rate=load.rate * arms if isinstance(load.rate, float | int) else load.rate,
+        # A connection that is made in the first round would be one target's alone.
+        warmup=max(load.warmup, 1) * arms,
+    )
+    first, *rest = profilers
+    asked = msgspec.to_builtins(question)
+    prepared = first.prepare(scaled, workload, command, against=rest, question=asked)
+    return Planned(benchmark=prepared, question=question)
+
+
+async def compare(
+    planned: Planned,
+    *,
+    sinks: Sequence[Sink] = (),
+    on_run: Callable[[Run], None] | None = None,
+) -> Comparison:
+    """Make the run and say what can be said.
+
+    Raises:
+        MachineError: a measuring process could not be started, or all of them died.
+    """
+    order = planned.benchmark.order
+    fold = ComparisonFold(len(order.arms), planned.benchmark.goodput)
+    run = Run(order, SystemClock(), (*sinks, fold.add))
+    if on_run is not None:
+        on_run(run)
+    books = await run.execute()
+    whole = conclude(planned.benchmark, fold.whole, books)
+    return fold.comparison(planned.benchmark.header, whole)
+
+
+class ComparisonFold:
+    """Add every record of an interleaved run; the comparison is read off at the end."""
+
+    def __init__(self, arms: int, goodput: str = "") -> None:
+        self.whole = Summary(parse_limits(goodput))
+        self._summaries = tuple(Summary(parse_limits(goodput)) for _ in range(arms))
+        self._pairs = Pairs(arms)
+
+    def add(self, record: Record) -> None:
+        """Take one record."""
+        self.whole.add(record)
+        self._summaries[record.arm].add(record)
+        self._pairs.add(record)
+
+    def comparison(self, header: RunHeader, whole: Result) -> Comparison:
+        """What the records of the run with this header amount to; `whole` is the run taken as one."""
+        specs = msgspec.convert(header.spec["arms"], tuple[ArmSpec, ...])
+        question = msgspec.convert(header.spec["question"], Question)
+        labels = tuple(ascii_uppercase[: len(specs)])
+        nonce = bool(header.spec["workload"].get("nonce"))
+        arms = tuple(
+            _arm(label, arm, summary, nonce=nonce)
+            for label, arm, summary in zip(labels, specs, self._summaries, strict=True)
+        )
+        quality = msgspec.structs.replace(
+            whole.quality, checks=tuple(c for c in whole.quality.checks if c.id not in _OF_DATA)
+        )
+        verdict = worst([_client_verdict(quality.checks), *(arm.verdict for arm in arms)])
+        found = contrasts(self._pairs, labels, question, header.seed)
+        if verdict == "INVALID":
+            found = tuple(
+                msgspec.structs.replace(one, finding="inconclusive", pairs_wanted=None)
+                for one in found
+            )
+        floors = {
+            metric: floor
+            for metric in COMPARED
+            if (floor := noise_floor(self._pairs.alone(metric, 0), header.seed)) is not None
+        }
+        return Comparison(
+            run=whole.run,
+            verdict=verdict,
+            finding=_finding(found),
+            primary=f"{question.metric}.{question.stat}",
+            margin=question.margin,
+            offered=whole.offered,
+            arms=arms,
+            contrasts=found,
+            noise_floor=floors,
+            quality=quality,
+        )
+
+
+_OF_DATA = frozenset({"Q8", "Q9", "Q11", "Q12", "Q13", "Q14", "Q15"})
+"""Checks that say nothing of a mixture of targets; each target has its own."""
+
+
+def _client_verdict(checks: tuple[Check, ...]) -> Verdict:
+    return worst([check.verdict for check in checks if {"*", *HEADLINE} & set(check.metrics)])
+
+
+def _finding(found: tuple[Contrast, ...]) -> Finding:
+    """Of two targets the primary finding; of more, whether anything was found at all."""
+    primary = [one.finding for one in found if one.primary]
+    if len(primary) == 1:
+        return primary[0]
+    return next((finding for finding in primary if finding != "inconclusive"), "inconclusive")
+
+
+def _arm(label: str, arm: ArmSpec, summary: Summary, *, nonce: bool) -> ArmResult:
+    metrics = summary.distributions()
+    counts = Counts(planned=summary.measured, not_sent=0)
+    evidence = Evidence(
+        summary=summary, counts=counts, metrics=metrics, planned_rate=None, nonce=nonce
+    )
+    checks = run_checks(evidence, DATA_CHECKS)
+    judged = {}
+    for name, found in metrics.items():
+        verdict, reasons = verdict_of(name, checks)
+        judged[name] = msgspec.structs.replace(found, verdict=verdict, reasons=reasons)
+    words = f"no price is known for {arm.target} there; give one with --prices FILE"
+    return ArmResult(
+        label=label,
+        target=arm.target,
+        base_url=arm.base_url,
+        verdict=worst([judged[name].verdict or "VALID" for name in HEADLINE if name in judged]),
+        outcomes=summary.books(counts),
+        failures=tuple(
+            msgspec.structs.replace(failure, advice=advise_failure(failure))
+            for failure in sorted(summary.failures.values(), key=lambda f: -f.count)
+        ),
+        metrics=judged,
+        tokens=summary.tokens(),
+        goodput=summary.goodput(counts),
+        cost=summary.spending.cost(summary.outcomes["ok"], arm.price, words),
+        checks=checks,
+    )

@@ -1,0 +1,151 @@
+"""A comparison, to be read: who is faster, by how much, how sure that is, and what it costs."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from llm_latency_lens.model.comparison import ArmResult, Comparison, Contrast
+from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
+from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate
+
+_LESS_MORE: dict[str, tuple[str, str]] = {
+    "cost": ("cheaper", "dearer"),
+    "output_tokens": ("shorter", "longer"),
+}
+_NAMES = {
+    "ttft": "TTFT",
+    "tpot": "TPOT",
+    "e2e": "end to end",
+    "cost": "cost",
+    "output_tokens": "output tokens",
+}
+
+
+def comparison_report(comparison: Comparison) -> Report:
+    """The verdict first, then each target, each question, and how far to trust it."""
+    blocks: list[Block | None] = [
+        *_verdict(comparison),
+        _asked(comparison),
+        _targets(comparison),
+        _contrasts(comparison),
+        _doubts(comparison),
+    ]
+    title = f"comparison {comparison.run['id']}"
+    return Report(title, tuple(block for block in blocks if block is not None))
+
+
+def said(contrast: Contrast, margin: float) -> str:
+    """A finding in words: `9.1 % faster [6.9 .. 11.3 %]`, `equivalent within 5 %`, `inconclusive: ...`."""
+    if contrast.ratio is None or contrast.interval is None:
+        more = (contrast.needs or 0) - contrast.pairs
+        return f"not asked: needs {more:,} more pairs"
+    if contrast.finding == "equivalent":
+        return f"equivalent within {margin:.0%}"
+    if contrast.finding == "inconclusive":
+        wanted = contrast.pairs_wanted
+        return "inconclusive" + (f": needs about {wanted:,} pairs" if wanted else "")
+    less, more_ = _LESS_MORE.get(contrast.metric, ("faster", "slower"))
+    return f"{abs(contrast.ratio - 1):.1%} {less if contrast.finding == 'less' else more_}"
+
+
+def _verdict(comparison: Comparison) -> Iterator[Block]:
+    if comparison.verdict == "INVALID":
+        reasons = "; ".join(_reasons(comparison))
+        yield Note(f"INVALID: nothing can be said: {reasons}", "bad")
+        return
+    first = comparison.arms[0]
+    for contrast in (one for one in comparison.contrasts if one.primary):
+        arm = next(arm for arm in comparison.arms if arm.label == contrast.arm)
+        words = f"{arm.label} ({arm.target}) against {first.label} ({first.target}): "
+        words += f"{_NAMES[contrast.metric]} {said(contrast, comparison.margin)}"
+        yield Note(words, "warn" if contrast.finding == "inconclusive" else "good")
+
+
+def _reasons(comparison: Comparison) -> list[str]:
+    checks = (*comparison.quality.checks, *(c for arm in comparison.arms for c in arm.checks))
+    return [check.words for check in checks if check.verdict == "INVALID"]
+
+
+def _asked(comparison: Comparison) -> Block:
+    pairs = max((one.pairs for one in comparison.contrasts), default=0)
+    offered = comparison.offered
+    facts = [
+        Fact("asked", f"{offered.sent:,} requests in rounds", f"seed {comparison.run['seed']}"),
+        Fact("pairs", f"{pairs:,} complete", f"{offered.warmup} warm-up requests left out"),
+        Fact("margin", f"{comparison.margin:.0%}", "smaller differences do not matter here"),
+    ]
+    floor = comparison.noise_floor.get("ttft")
+    if floor is not None:
+        facts.append(
+            Fact("noise floor", f"TTFT {floor:.1%}", "A against itself, in 95 % of pairings")
+        )
+    return Facts("Comparison", tuple(facts))
+
+
+def _targets(comparison: Comparison) -> Block:
+    rows = tuple(_target(arm) for arm in comparison.arms)
+    columns = ("", "target", "TTFT p50", "p95", "TPOT p50", "end to end p50", "succeeded", "decodes", "cost each", "")  # fmt: skip
+    notes = " ".join(f"{arm.label}: {arm.base_url}" for arm in comparison.arms)
+    return Table("Targets", columns, rows, notes)
+
+
+def _target(arm: ArmResult) -> tuple[str, ...]:
+    total = sum(arm.outcomes.values())
+    speed = arm.metrics.get("decode_speed")
+    decodes = format_rate(speed.p50, "tokens") if speed and speed.p50 is not None else "-"
+    mean = arm.cost.mean if arm.cost is not None else None
+    return (
+        arm.label,
+        arm.target,
+        _time(arm, "ttft", "p50"),
+        _time(arm, "ttft", "p95"),
+        _time(arm, "tpot", "p50"),
+        _time(arm, "e2e", "p50"),
+        f"{arm.outcomes['ok']:,} of {total:,}",
+        decodes,
+        format_money(Decimal(mean)) if mean is not None else "unknown",
+        "" if arm.verdict == "VALID" else arm.verdict,
+    )
+
+
+def _time(arm: ArmResult, metric: str, stat: str) -> str:
+    found = arm.metrics.get(metric)
+    value = getattr(found, stat) if found is not None else None
+    return "-" if value is None else format_duration(value * NS_PER_S)
+
+
+def _contrasts(comparison: Comparison) -> Block:
+    rows = tuple(_row(one, comparison.margin) for one in comparison.contrasts)
+    columns = ("against A", "", "change", "interval", "pairs", "p", "finding")
+    note = (
+        "change: Hodges-Lehmann ratio over pairs, or of the p95; intervals and p-values hold for all questions together"
+        " (* the one asked first has its own level)"
+    )
+    return Table("What differs", columns, rows, note)
+
+
+def _row(one: Contrast, margin: float) -> tuple[str, ...]:
+    stat = "" if one.stat == "location" else f" {one.stat}"
+    interval = change = p = "-"
+    if one.ratio is not None and one.interval is not None:
+        low, high = (end - 1.0 for end in one.interval)
+        interval, change = f"{low:+.1%} .. {high:+.1%}", f"{one.ratio - 1:+.1%}"
+        p = "-" if one.p_value is None else _probability(one.p_value)
+    mark = " *" if one.primary else ""
+    name = f"{_NAMES[one.metric]}{stat}{mark}"
+    return one.arm, name, change, interval, f"{one.pairs:,}", p, said(one, margin)
+
+
+def _probability(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
+def _doubts(comparison: Comparison) -> Block | None:
+    tones: dict[str, Tone] = {"WARN": "warn", "INSUFFICIENT": "warn", "INVALID": "bad"}
+    whole = [("", check) for check in comparison.quality.checks]
+    each = [(f" {arm.label}", check) for arm in comparison.arms for check in arm.checks]
+    facts = tuple(
+        Fact(f"{check.name}{label}", f"{check.verdict}: {check.words}", check.remedy, tones[check.verdict])
+        for label, check in (*whole, *each)
+        if check.verdict != "VALID"
+    )  # fmt: skip
+    return Facts("What to doubt", facts) if facts else None
