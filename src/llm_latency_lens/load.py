@@ -6,9 +6,10 @@ from msgspec import Struct
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
-from llm_latency_lens.units import parse_duration, parse_rate
+from llm_latency_lens.units import NS_PER_S, parse_duration, parse_rate
 
 _DEFAULT_REQUESTS = 20
+_LONGEST = 600 * NS_PER_S
 
 
 class Load(Struct, frozen=True, kw_only=True):
@@ -23,6 +24,8 @@ class Load(Struct, frozen=True, kw_only=True):
         workers: measuring processes; 0 takes one for each CPU but one.
         seed: of everything random; drawn where None, and stored with the run.
         goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
+        until_precise: end the run once a percentile is known so well, such as "ttft.p95+-5%"; without other
+            bounds after ten minutes at the latest.
         retries: how often a request that failed for a passing reason is tried again (in all for at most
             a tenth of the requests); each attempt is a record of its own.
         max_cost: a cap on what the run may cost, in dollars or as text such as "$2"; every send first
@@ -38,6 +41,7 @@ class Load(Struct, frozen=True, kw_only=True):
     workers: int = 0
     seed: int | None = None
     goodput: str = ""
+    until_precise: str = ""
     retries: int = 0
     max_cost: Decimal | str | None = None
 
@@ -52,7 +56,10 @@ def plan_of(load: Load, seed: int) -> Plan:
         raise UsageError(f"{load.arrival} arrivals need a rate, such as 20/s")
     requests = load.requests
     if requests is None and duration is None:
-        requests = _DEFAULT_REQUESTS
+        if load.until_precise:
+            duration = _LONGEST
+        else:
+            requests = _DEFAULT_REQUESTS
     if rate is not None:
         arrival = Arrival(kind=load.arrival or "poisson", rate=rate)
     else:

@@ -13,7 +13,6 @@ import os
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,10 +20,10 @@ from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.cost.book import open_price_book
-from llm_latency_lens.cost.bound import worst_case
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.load import Load, plan_of
+from llm_latency_lens.metrics.precision import Until, parse_goal
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
@@ -40,6 +39,7 @@ from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Where
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.books import Books, Money
+from llm_latency_lens.runner.cap import check_cap
 from llm_latency_lens.runner.environment import (
     describe_environment,
     describe_machine,
@@ -52,8 +52,8 @@ from llm_latency_lens.schedule.check import check_plan, schedule_hash
 from llm_latency_lens.schedule.share import planned_rate
 from llm_latency_lens.store.calibrations import load_calibration
 from llm_latency_lens.transport.exchange import LiveTransport
-from llm_latency_lens.units import format_money, parse_money
-from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
+from llm_latency_lens.units import parse_money
+from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
 
 T = TypeVar("T")
@@ -69,13 +69,15 @@ class Profile(Struct, frozen=True, kw_only=True):
 class Benchmark(Struct, frozen=True, kw_only=True):
     """A run that is ready to go: what will be done, and how it will be described. Pure data.
 
-    `calibration` says how well this machine measures, where that is known.
+    `calibration` says how well this machine measures, where that is known; `until` is a precision that
+    ends the run, such as `ttft.p95+-5%`.
     """
 
     order: Order
     header: RunHeader
     goodput: str
     calibration: Calibration | None = None
+    until: str = ""
 
 
 class Profiler:
@@ -183,6 +185,8 @@ class Profiler:
         plan = plan_of(load, seed)
         check_plan(plan)
         parse_limits(load.goodput)
+        if load.until_precise:
+            parse_goal(load.until_precise)
         asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed)
         workers = load.workers or max(usable_cpus() - 1, 1)
         most = plan.phases[-1].arrival.concurrency
@@ -204,6 +208,7 @@ class Profiler:
             order=order,
             header=self._header(order, load, command, question),
             goodput=load.goodput,
+            until=load.until_precise,
             calibration=calibration.for_workers(workers) if calibration else None,
         )
 
@@ -231,11 +236,20 @@ class Profiler:
         """
         prepared = load if isinstance(load, Benchmark) else self.prepare(load, workload)
         summary = Summary(parse_limits(prepared.goodput))
-        run_ = Run(prepared.order, self._clock, (*sinks, summary.add), raw)
+        until = Until(parse_goal(prepared.until)) if prepared.until else None
+        ending: list[asyncio.Task[None]] = []
+
+        def look(record: Record) -> None:
+            if until is not None and until.add(record) and not ending:
+                ending.append(asyncio.create_task(run_.stop()))
+
+        run_ = Run(prepared.order, self._clock, (*sinks, summary.add, look), raw)
         if on_run is not None:
             on_run(run_)
-        books = await run_.execute()
-        return conclude(prepared, summary, books)
+        result = conclude(prepared, summary, await run_.execute())
+        if until is None:
+            return result
+        return msgspec.structs.replace(result, precision=until.precision())
 
     def _header(
         self, order: Order, load: Load, command: Sequence[str], question: Mapping[str, Any] | None
@@ -302,33 +316,6 @@ def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Resu
         advise=advise_failure,
     )
     return build_result(summary, setting)
-
-
-def check_cap(order: Order) -> None:
-    """Refuse a cap that can't be kept, or that can't pay a single request.
-
-    Raises:
-        UsageError: the price or the worst case is unknown, or above the cap.
-    """
-    if order.cap is None:
-        return
-    worst = max(_worst_of(arm, order.workload) for arm in order.arms)
-    if worst > order.cap:
-        raise UsageError(
-            f"--max-cost {format_money(order.cap)}: one request can cost {format_money(worst)}; raise it or lower --max-tokens"
-        )
-
-
-def _worst_of(arm: Arm, workload: Workload) -> Decimal:
-    if arm.price is None:
-        raise UsageError(
-            f"--max-cost: no price is known for {arm.target.public_name} there; give one with --prices FILE"
-        )
-    generates = arm.target.dialect not in UNSTREAMED
-    return max(
-        worst_case(request_for(workload, "measure", number), arm.price, generates=generates)
-        for number in range(len(workload.conversations))
-    )
 
 
 def as_workload(workload: Workload | str, *, nonce: bool) -> Workload:

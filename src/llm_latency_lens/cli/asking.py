@@ -123,6 +123,7 @@ def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, fo
     return Load(
         **{key: options[key] for key in _LOAD},
         goodput=options.get("goodput", ""),
+        until_precise=options.get("until_precise") or "",
         max_cost=options.get("max_cost"),
         workers=parse_workers(options["workers"]),
     )

@@ -12,6 +12,7 @@ from llm_latency_lens.cli.live import LiveView
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.compare import Planned, compare
 from llm_latency_lens.errors import ExitCode
+from llm_latency_lens.model.capacity import Capacity
 from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.profiler import Benchmark, Profiler, run
@@ -35,7 +36,7 @@ COMPARED: dict[str, ExitCode] = {
 }
 """What a comparison's finding makes it exit with."""
 
-D = TypeVar("D", Result, Comparison)
+D = TypeVar("D", Result, Comparison, Capacity)
 
 
 class Keeping(Struct, frozen=True, kw_only=True):
@@ -84,6 +85,21 @@ def run_comparison(planned: Planned, keeping: Keeping) -> tuple[Comparison, int,
     code: int = signalled if signalled is not None else COMPARED[found.finding]
     if signalled is None and found.verdict == "INVALID":
         code = ExitCode.INVALID_MEASUREMENT
+    return found, keeping.forgiven(code), folder
+
+
+def run_capacity(
+    search: Callable[[Watch], Coroutine[Any, Any, Capacity]], first: Benchmark, keeping: Keeping
+) -> tuple[Capacity, int, pathlib.Path]:
+    """As `run_benchmark`, for a search of capacity; `first` is its first step."""
+    found, signalled, folder = run_kept(first, keeping, search)
+    code: int = ExitCode.OK
+    if signalled is not None:
+        code = signalled
+    elif "money cap" in found.why:
+        code = ExitCode.MONEY_CAP
+    elif found.passed is None:
+        code = ExitCode.THRESHOLD_FAILED if found.failed is not None else ExitCode.TOO_FEW_SAMPLES
     return found, keeping.forgiven(code), folder
 
 
@@ -139,4 +155,5 @@ def exit_code_of(result: Result, signalled: ExitCode | None) -> int:
         return ExitCode.MONEY_CAP
     if not result.outcomes["ok"]:
         return ExitCode.THRESHOLD_FAILED
-    return JUDGED.get(result.verdict, ExitCode.OK)
+    unknown = result.precision is not None and not result.precision.reached
+    return JUDGED.get(result.verdict, ExitCode.TOO_FEW_SAMPLES if unknown else ExitCode.OK)

@@ -20,14 +20,34 @@ from llm_latency_lens.cli.options import (
     option,
     options,
 )
+from llm_latency_lens.cli.types import RATE
 
+_AIM = (
+    option("--until-precise", metavar="PRECISION", help="Go on until a percentile is known so well, such as 'ttft.p95+-5%'."),
+    option("--find-capacity", is_flag=True, help="Search for the highest rate that keeps the objectives of --slo."),
+    option("--slo", metavar="OBJECTIVES", help="What --find-capacity is to keep, such as 'ttft.p95<500ms,tpot.p95<50ms'."),
+    option("--max-rate", type=RATE, default="1000/s", help="The highest rate that --find-capacity tries; it begins with --rate."),
+    option("--step-requests", type=click.IntRange(300), default=2000, help="The most requests of one of its steps."),
+)  # fmt: skip
 _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False, help="Count requests within limits, such as 'ttft<500ms,tpot<50ms'."),)  # fmt: skip
 
 
 @click.command()
 @click.argument("target")
 @options(
-    REQUEST, LOAD, _GOODPUT, MONEY, TARGET, LIMITS, TRUST, RUNS_DIR, SAVE_RAW, JSON, QUIET, CONFIG
+    REQUEST,
+    LOAD,
+    _GOODPUT,
+    _AIM,
+    MONEY,
+    TARGET,
+    LIMITS,
+    TRUST,
+    RUNS_DIR,
+    SAVE_RAW,
+    JSON,
+    QUIET,
+    CONFIG,
 )
 def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     r"""Measure an endpoint under load.
@@ -37,6 +57,7 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     \b
     Open loop:    --rate 20/s --duration 30s
     Closed loop:  --concurrency 8 --requests 200
+    Capacity:     --find-capacity --slo 'ttft.p95<500ms,tpot.p95<50ms'
     """
     import pathlib  # noqa: PLC0415
 
@@ -46,6 +67,10 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     from llm_latency_lens.cli.expense import consent  # noqa: PLC0415
     from llm_latency_lens.cli.retold import retold  # noqa: PLC0415
 
+    if given["find_capacity"] or given["slo"]:
+        from llm_latency_lens.cli.searching import search_capacity  # noqa: PLC0415
+
+        return search_capacity(target, given)
     profiler = make_profiler(target, given)
     workload = make_workload(given, nonce=given["nonce"])
     command = sys.argv if given["save_raw"] else retold(sys.argv)

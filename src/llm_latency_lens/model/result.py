@@ -156,6 +156,21 @@ class Check(Struct, frozen=True, kw_only=True):
     metrics: tuple[str, ...] = ()
 
 
+class Precision(Struct, frozen=True, kw_only=True):
+    """How well one percentile is known where that was to decide the run's length.
+
+    `interval` (base unit) holds at all times at once, so it may be looked at while the run goes on; `width`
+    is its half relative to the value.
+    """
+
+    goal: str
+    reached: bool
+    n: int
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    width: float | None = None
+
+
 class Quality(Struct, frozen=True, kw_only=True):
     """The run's judgement of itself, and what it looked at: the client's vitals, the machine's, the calibration."""
 
@@ -185,6 +200,7 @@ class Result(Struct, frozen=True, kw_only=True):
     throughput: Throughput
     goodput: Goodput | None
     cost: Cost | None
+    precision: Precision | None = None
     quality: Quality
     targets: dict[str, dict[str, Any]]
     schema: str = RESULT_SCHEMA

@@ -180,6 +180,19 @@ def _cell(found: Distribution, name: str) -> str:
     return _time(value)
 
 
+def _precision(result: Result) -> Block | None:
+    found = result.precision
+    if found is None:
+        return None
+    if found.interval is None or found.width is None:
+        return Note(f"{found.goal}: {found.n:,} requests support no interval yet", "warn")
+    low, high = (_time(end) for end in found.interval)
+    known = f"{_time(found.value)} within {found.width:.1%} ({low} .. {high}) after {found.n:,} requests"
+    if found.reached:
+        return Note(f"{found.goal} reached: {known}", "good")
+    return Note(f"{found.goal} not reached: {known}; measure longer", "warn")
+
+
 def _throughput(result: Result) -> Block | None:
     through = result.throughput
     if not result.outcomes["ok"]:
@@ -285,6 +298,7 @@ SECTIONS: tuple[Callable[[Result], Block | None], ...] = (
     _verdict,
     _offered,
     _latency,
+    _precision,
     _throughput,
     _tokens,
     lambda result: spending(result.cost),

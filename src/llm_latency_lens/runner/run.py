@@ -113,6 +113,11 @@ class Run:
         return sum(seat.progress.in_flight for seat in self._seats.values())
 
     @property
+    def stopped(self) -> bool:
+        """Whether somebody has stopped it."""
+        return self._stopped
+
+    @property
     def worker_pids(self) -> list[int]:
         """The process ids of the workers."""
         return [seat.process.pid for seat in self._seats.values()]
