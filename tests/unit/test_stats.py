@@ -9,7 +9,12 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_latency_lens.stats.beta import binomial_cdf, log_regularized, student_t_quantile
+from llm_latency_lens.stats.beta import (
+    binomial_cdf,
+    log_regularized,
+    share_interval,
+    student_t_quantile,
+)
 from llm_latency_lens.stats.bootstrap import Indices, bca_interval
 from llm_latency_lens.stats.compare import (
     Difference,
@@ -61,6 +66,13 @@ def test_the_binomial_distribution_is_an_exact_sum(k: int, n: int, p: float) -> 
 def test_students_quantile_is_scipys(df: int, p: float) -> None:
     """To nine digits."""
     assert student_t_quantile(p, df) == pytest.approx(float(scipy.stats.t.ppf(p, df)), rel=1e-9)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 10), (3, 10), (10, 10), (990, 1000), (1, 5000)])
+def test_an_exact_share_interval_is_scipys(count: int, n: int) -> None:
+    """Clopper-Pearson."""
+    expected = scipy.stats.binomtest(count, n).proportion_ci(0.95, "exact")
+    assert share_interval(count, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def ar1(n: int, rho: float, seed: int) -> Floats:

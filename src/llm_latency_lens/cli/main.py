@@ -18,6 +18,7 @@ COMMANDS = {
     "benchmark": "Measure an endpoint under load.",
     "calibrate": "Measure the instrument itself: its error and its capacity on this machine.",
     "compare": "Say which of two or more targets is faster, and how sure that is.",
+    "gate": "Hold a run to thresholds and to a baseline: pass, fail or no verdict.",
     "cost": "Estimate a plan before it runs, or price a finished run.",
     "runs": "List, show and recover stored runs.",
     "reinterpret": "Read a run's saved recordings again and recompute every number.",

@@ -85,7 +85,7 @@ def _targets(comparison: Comparison) -> Block:
     rows = tuple(_target(arm) for arm in comparison.arms)
     columns = ("", "target", "TTFT p50", "p95", "TPOT p50", "end to end p50", "succeeded", "decodes", "cost each", "")  # fmt: skip
     notes = " ".join(f"{arm.label}: {arm.base_url}" for arm in comparison.arms)
-    return Table("Targets", columns, rows, notes)
+    return Table("Targets", columns, rows, notes, text=(0, 1))
 
 
 def _target(arm: ArmResult) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def _contrasts(comparison: Comparison) -> Block:
         "change: Hodges-Lehmann ratio over pairs, or of the p95; intervals and p-values hold for all questions together"
         " (* the one asked first has its own level)"
     )
-    return Table("What differs", columns, rows, note)
+    return Table("What differs", columns, rows, note, text=(0, 1, 6))
 
 
 def _row(one: Contrast, margin: float) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ scipy; tests hold every function here to it.
 """
 
 import math
+from collections.abc import Callable
 
 _TINY = 1e-300
 _ENOUGH = 1e-15
@@ -34,6 +35,18 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     return 1.0 if k >= n else math.exp(log_regularized(n - k, k + 1.0, 1.0 - p))
 
 
+def share_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Clopper and Pearson's exact interval of a binomial share: `count` of `n` (n >= 1)."""
+    tail = math.log((1.0 - confidence) / 2.0)
+    low = (
+        0.0
+        if count == 0
+        else _crossing(lambda x: log_regularized(count, n - count + 1.0, x) < tail)
+    )
+    high = 1.0 if count == n else 1.0 - _crossing(lambda x: log_regularized(n - count, count + 1.0, x) < tail)  # fmt: skip
+    return low, high
+
+
 def student_t_quantile(p: float, df: float) -> float:
     """The t with P(T <= t) = p for Student's distribution with `df` degrees of freedom; 0.5 <= p < 1."""
     low, high = 0.0, 1.0
@@ -45,6 +58,15 @@ def student_t_quantile(p: float, df: float) -> float:
             low = middle
         else:
             high = middle
+    return (low + high) / 2.0
+
+
+def _crossing(below: Callable[[float], bool]) -> float:
+    """Where a condition that holds at 0 and not at 1 stops to hold."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if below(middle) else (low, middle)
     return (low + high) / 2.0
 
 

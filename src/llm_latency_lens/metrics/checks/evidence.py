@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from llm_latency_lens.metrics.column import bias_budget
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.result import Distribution, Verdict
@@ -50,7 +51,7 @@ def worst(verdicts: "list[Verdict] | tuple[Verdict, ...]") -> Verdict:
 def budget(distribution: Distribution | None) -> float:
     """The bias a metric bears, in seconds: half a millisecond, or 1 % of its median."""
     median = distribution.p50 if distribution is not None else None
-    return max(0.0005, 0.01 * (median or 0.0))
+    return bias_budget("s", median or 0.0)
 
 
 def graded(value: float, warn: float, invalid: float) -> Verdict:

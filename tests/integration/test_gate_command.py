@@ -1,0 +1,82 @@
+"""`gate` as a CI job runs it: result files, stored runs, comparisons, and the files it writes."""
+
+import json
+import pathlib
+import xml.etree.ElementTree as ET
+
+import pytest
+from tests.support.command import lll
+
+from llm_latency_lens.simulator.latency import parse_latency
+from llm_latency_lens.simulator.process import SimulatorProcess
+from llm_latency_lens.simulator.spec import SimulatorSpec
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A baseline in a file, a slower run that is stored, and a comparison of the two servers in a file."""
+    path = tmp_path_factory.mktemp("gate")
+    specs = [SimulatorSpec(ttft=parse_latency(t), itl=parse_latency("1ms"), tokens=6) for t in ("20ms", "30ms")]  # fmt: skip
+    with SimulatorProcess(specs[0]) as fast, SimulatorProcess(specs[1]) as slow:
+        ask = ["-p", "hi", "-n", "80", "-c", "4", "--json"]
+        base = lll("benchmark", "openai:sim", "--base-url", fast.base_url, *ask, cwd=path)
+        now = lll("benchmark", "openai:sim", "--base-url", slow.base_url, *ask, cwd=path)
+        urls = ["--base-url", fast.base_url, "--base-url", slow.base_url]
+        both = lll("compare", "openai:sim", "openai:sim", *urls, "-p", "hi", "-n", "20", "--json", "--runs-dir", "other", cwd=path)  # fmt: skip
+    assert (base.code, now.code, both.code) == (0, 0, 0)
+    (path / "base.json").write_text(base.out)
+    (path / "both.json").write_text(both.out)
+    return path
+
+
+def test_a_run_passes_its_thresholds(folder: pathlib.Path) -> None:
+    """The last run, by thresholds alone: exit 0, and the report says PASS."""
+    found = lll("gate", "--require", "ttft.p95<500ms,success_rate>=90%", cwd=folder)
+    assert found.code == 0, found.err
+    assert "PASS: 2 of 2 kept" in found.out
+    document = json.loads(lll("gate", "last", "--require", "ttft.p95<500ms", "--json", cwd=folder).out)  # fmt: skip
+    assert (document["schema"], document["state"]) == ("llm-latency-lens/gate/1", "PASS")
+
+
+def test_a_missed_threshold_and_a_regression_have_their_own_codes(folder: pathlib.Path) -> None:
+    """3 and 7; JUnit, Markdown and the job summary are written."""
+    missed = lll("gate", "--require", "ttft.p50<25ms", "--junit", "a/b.xml", cwd=folder)
+    assert (missed.code, "can't write" in missed.err) == (2, True)
+    missed = lll("gate", "--require", "ttft.p50<25ms", "--junit", "j.xml", "--markdown", "m.md", cwd=folder)  # fmt: skip
+    assert missed.code == 3, missed.err
+    junit = ET.parse(folder / "j.xml")  # noqa: S314 - our own
+    assert junit.getroot().find("testsuite/testcase/failure") is not None
+    assert "FAIL" in (folder / "m.md").read_text()
+    summary = folder / "summary.md"
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    worse = lll("gate", "--baseline", "base.json", "--allow", "ttft.p50<+10%", cwd=folder, env=env)
+    assert worse.code == 7, worse.err
+    assert "## gate on" in summary.read_text()
+    assert "::error title=latency gate::ttft.p50<+10%25" in worse.err
+
+
+def test_a_comparison_is_held_to_allowances(folder: pathlib.Path) -> None:
+    """Its second target against its first: 50 % slower is no 10 %, but less than twice as slow."""
+    worse = lll("gate", "both.json", "--allow", "ttft<+10%", cwd=folder)
+    assert worse.code == 7, worse.err
+    assert lll("gate", "both.json", "--allow", "ttft<+100%", cwd=folder).code == 0
+
+
+def test_what_can_not_be_held_to_a_gate_is_refused(folder: pathlib.Path) -> None:
+    """Nothing asked, no baseline, no such file or run, a file that is no document."""
+    (folder / "broken.json").write_text("{")
+    (folder / "other.json").write_text('{"schema": "x"}')
+    cases = [
+        ([], "nothing to hold it to"),
+        (["--allow", "ttft.p50<+10%"], "needs a --baseline"),
+        (["nowhere.json", "--require", "ttft.p50<1s"], "can't read"),
+        (["broken.json", "--require", "ttft.p50<1s"], "not JSON"),
+        (["other.json", "--require", "ttft.p50<1s"], "neither a result nor a comparison"),
+        (["both.json", "--require", "ttft.p50<1s"], "--require is for a run"),
+        (["both.json", "--allow", "ttft.p99<+1%"], "the comparison has"),
+        (["--baseline", "both.json", "--allow", "ttft.p50<+1%"], "a comparison is no baseline"),
+    ]
+    for words, said in cases:
+        found = lll("gate", *words, cwd=folder)
+        assert (found.code, found.out) == (2, ""), words
+        assert said in found.err, found.err
