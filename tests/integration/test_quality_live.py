@@ -1,0 +1,142 @@
+"""The self-check and the calibration on real runs: real faults, a real machine."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+
+import pytest
+from tests.support.command import ENVIRONMENT, eventually, lll, start
+
+from llm_latency_lens.simulator.batching import parse_batching
+from llm_latency_lens.simulator.fault import parse_fault
+from llm_latency_lens.simulator.latency import parse_latency
+from llm_latency_lens.simulator.process import SimulatorProcess
+from llm_latency_lens.simulator.spec import SimulatorSpec
+
+QUICK = SimulatorSpec(ttft=parse_latency("20ms"), itl=parse_latency("2ms"), tokens=30)
+
+
+def verdicts(out: str) -> dict[str, str]:
+    """The checks of a result document by name."""
+    return {check["name"]: check["verdict"] for check in json.loads(out)["quality"]["checks"]}
+
+
+def words(server: SimulatorProcess, *more: str) -> list[str]:
+    """The words of a benchmark with a JSON result."""
+    return ["benchmark", "openai:sim", "--base-url", server.base_url, "-p", "hello", "--json", *more]  # fmt: skip
+
+
+def worker_of(pid: int) -> int:
+    """The measuring process of a running command."""
+    found: list[int] = []
+
+    def look() -> bool:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for child in map(int, children):
+            command = pathlib.Path(f"/proc/{child}/cmdline").read_bytes()
+            if b"runner.worker" in command:
+                found.append(child)
+        return bool(found)
+
+    eventually(look)
+    return found[0]
+
+
+def test_q2_q3_a_client_that_was_held_up_knows_it(tmp_path: pathlib.Path) -> None:
+    """Q2, Q3: the measuring process is stopped for half a second in mid-run: loop and schedule say so."""
+    with SimulatorProcess(QUICK) as server:
+        command = words(server, "--rate", "60/s", "-d", "3s", "--seed", "3")
+        with start(*command, cwd=tmp_path) as process:
+            worker = worker_of(process.pid)
+            journal = tmp_path / "lll-runs"
+            eventually(lambda: any(p.stat().st_size > 4000 for p in journal.rglob("journal.jsonl")))
+            os.kill(worker, signal.SIGSTOP)
+            eventually(lambda: _state(worker) == "T")
+            signal.sigtimedwait([], 0.5)
+            os.kill(worker, signal.SIGCONT)
+            out, _ = process.communicate(timeout=60)
+    document = json.loads(out)
+    found = verdicts(out)
+    assert found["schedule slip"] == "INVALID"
+    assert found["loop lag"] in {"WARN", "INVALID"}
+    assert document["metrics"]["ttft_from_intended"]["verdict"] == "INVALID"
+    assert max(length for _, length in document["quality"]["vitals"][0]["blocked"]) > 400_000_000
+
+
+def _state(pid: int) -> str:
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_q8_answers_in_one_burst_invalidate(tmp_path: pathlib.Path) -> None:
+    """Q8: a server that holds everything back until the end: exit 4, or 0 where that is allowed."""
+    burst = SimulatorSpec(
+        ttft=parse_latency("20ms"), itl=parse_latency("1ms"), tokens=30, faults=(parse_fault("burst"),)
+    )  # fmt: skip
+    with SimulatorProcess(burst) as server:
+        found = lll(*words(server, "-n", "20", "-c", "4"), cwd=tmp_path)
+        allowed = lll(*words(server, "-n", "20", "-c", "4", "--allow-invalid"), cwd=tmp_path)
+    assert found.code == 4, found.err
+    assert verdicts(found.out)["not streamed"] == "INVALID"
+    assert (allowed.code, json.loads(allowed.out)["verdict"]) == (0, "INVALID")
+
+
+def test_q11_an_overload_is_no_state(tmp_path: pathlib.Path) -> None:
+    """Q11: twice what the server can serve: the backlog grows and nothing is valid."""
+    model = parse_batching("prefill=100000tok/s,step=4ms+0.25ms*batch,slots=4")
+    with SimulatorProcess(SimulatorSpec(batching=model, tokens=10)) as server:
+        found = lll(*words(server, "--rate", "160/s", "-d", "3s"), cwd=tmp_path)
+    assert found.code == 4, found.err
+    assert verdicts(found.out)["backlog"] == "INVALID"
+
+
+def test_q6_a_calibration_is_kept_and_shown(tmp_path: pathlib.Path) -> None:
+    """Q6: made once, found again, beside every latency; a load beyond the roofline is refused."""
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    made = lll("calibrate", "-c", "16", "--json", cwd=tmp_path, env=env)
+    assert made.code == 0, made.err
+    document = json.loads(made.out)
+    assert set(document["errors"]) == {"ttft", "e2e", "tpot", "gap", "slip"}
+    assert 0 < document["errors"]["ttft"]["p50"] < 0.005
+    assert document["roofline"] > 1000
+    assert len(list((tmp_path / "cache").rglob("calibration-*.json"))) == 1
+    with SimulatorProcess(QUICK) as server:
+        load = [*words(server)[:-1], "--rate", "40/s", "-d", "1s"]
+        auto = {**env, "LLL_CALIBRATE": "auto"}
+        found = lll(*load, cwd=tmp_path, env=auto)
+        never = lll(*load, cwd=tmp_path, env=env)
+        much = ["--rate", "5000/s", "--max-tokens", "1000"]
+        refused = lll(*words(server, "-n", "20", *much), cwd=tmp_path, env=auto)
+    assert re.search(r"TTFT .*± [\d.]+ [µm]s", found.out), found.out
+    assert "calibrating" not in found.err
+    assert "±" not in never.out
+    assert (refused.code, refused.out) == (2, "")
+    assert "--beyond-roofline" in refused.err
+
+
+def test_q6_a_machine_is_calibrated_before_its_first_run(tmp_path: pathlib.Path) -> None:
+    """Q6: without being asked; a broken file in the cache is made anew, and a cache that can't be written is said."""
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "LLL_CALIBRATE": "auto"}
+    with SimulatorProcess(QUICK) as server:
+        first = lll(*words(server)[:-1], "-n", "30", "-c", "4", cwd=tmp_path, env=env)
+        assert "once for this machine" in first.err
+        (kept,) = (tmp_path / "cache").rglob("calibration-*.json")
+        kept.write_text("{")
+        again = lll(*words(server)[:-1], "-n", "30", "-c", "4", cwd=tmp_path, env=env)
+        assert "once for this machine" in again.err
+    assert json.loads(kept.read_text())["schema"] == "llm-latency-lens/calibration/1"
+    (tmp_path / "file").write_text("")
+    failed = lll(
+        "calibrate", "-c", "4", cwd=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path / "file")}
+    )
+    assert failed.code == 1
+    assert "can't be kept" in failed.err
+
+
+@pytest.mark.parametrize("flag", ["--calibrate=sometimes", "--step-requests=5"])
+def test_wrong_words_are_refused(tmp_path: pathlib.Path, flag: str) -> None:
+    """Before anything is sent."""
+    found = lll("benchmark", "openai:m", "--base-url", "http://127.0.0.1:9/v1", "-p", "x", flag, cwd=tmp_path)  # fmt: skip
+    assert (found.code, found.out) == (2, "")
+    assert "LLL_CALIBRATE" in ENVIRONMENT

@@ -1,0 +1,309 @@
+"""The self-check: every detector flips on its fault, and none of them condemns a clean run."""
+
+import pathlib
+import random
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from tests.support.records import MS, answered, refused
+
+from llm_latency_lens.load import Load
+from llm_latency_lens.metrics.quality import CHECKS
+from llm_latency_lens.metrics.result import Setting, build_result
+from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.calibration import Calibration, InstrumentError
+from llm_latency_lens.model.record import Record, TokenCounts
+from llm_latency_lens.model.recording import ConnectionFacts
+from llm_latency_lens.model.result import Check, Result
+from llm_latency_lens.model.vitals import ClockFacts, MachineVitals, Vitals
+from llm_latency_lens.profiler import Profiler
+from llm_latency_lens.report.advice import advise_failure
+from llm_latency_lens.schedule.plan import Phase
+
+GOOD_VITALS = Vitals(
+    worker=0, seconds=60.0, added_delay=1e-6, blocked=(), busy=(0.1,) * 60, switches=5, pauses=(), area=0.0
+)  # fmt: skip
+GOOD_MACHINE = MachineVitals(
+    clock=ClockFacts("clock_gettime", 1.0, 50.0, False), seconds=60.0, wall_step=0.0,
+    suspended=0.0, steal=0.0, throttled=0.0, pressure=0.0,
+)  # fmt: skip
+
+
+def phase_of(rate: float | None) -> tuple[Any, Phase]:
+    """The header and the measured phase of a run as it would be planned."""
+    load = Load(rate=rate, requests=10, seed=1) if rate else Load(concurrency=4, requests=10, seed=1)  # fmt: skip
+    profiler = Profiler("openai:m", base_url="http://127.0.0.1:9/v1", environment={})
+    prepared = profiler.prepare(load, "hi")
+    return prepared.header, prepared.order.plan.phases[-1]
+
+
+HEADERS = {rate: phase_of(rate) for rate in (None, 10.0)}
+
+
+def judged(
+    records: list[Record], rate: float | None = None, counts: Counts | None = None, **more: object
+) -> Result:
+    """The result of a run with these records; what the client noticed is good unless it is given."""
+    summary = Summary()
+    for record in records:
+        summary.add(record)
+    header, phase = HEADERS[rate]
+    vitals = msgspec.structs.replace(GOOD_VITALS, area=summary.time_under_way)
+    fields: dict[str, Any] = {"vitals": (vitals,), "machine": GOOD_MACHINE, **more}
+    setting = Setting(
+        header=header, phase=phase, target="openai:m",
+        counts=counts or Counts(planned=summary.measured, not_sent=0),
+        planned_rate=rate, client={}, advise=advise_failure, **fields,
+    )  # fmt: skip
+    return build_result(summary, setting)
+
+
+def clean(n: int = 400, seed: int = 1, rate: float = 10.0) -> list[Record]:
+    """A run without fault: Poisson starts, lognormal TTFT, regular tokens."""
+    rng, at, found = random.Random(seed), 0.0, []
+    for number in range(n):
+        at += rng.expovariate(rate) * 1000.0
+        ttft = 100.0 * rng.lognormvariate(0.0, 0.25)
+        found.append(answered(number, at, ttft, gap_ms=10.0 * rng.lognormvariate(0.0, 0.05)))
+    return found
+
+
+def check(result: Result, name: str) -> Check | None:
+    """The check of that name, where it has something to say."""
+    return next((one for one in result.quality.checks if one.name == name), None)
+
+
+def verdict(result: Result, name: str) -> str:
+    """Its verdict; silence is VALID."""
+    found = check(result, name)
+    return "VALID" if found is None else found.verdict
+
+
+def vitals(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of Vitals
+    """Those of a run of `clean()`, with something wrong."""
+    area = sum((r.marks.ended - r.dequeued) / 1e9 for r in clean())
+    return {"vitals": (msgspec.structs.replace(GOOD_VITALS, area=area, **changes),)}
+
+
+def machine(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of MachineVitals
+    """A machine with something wrong."""
+    return {"machine": msgspec.structs.replace(GOOD_MACHINE, **changes)}
+
+
+def changed(**fields: Any) -> list[Record]:  # noqa: ANN401 - fields of a record
+    """A clean run whose records all have these fields."""
+    return [msgspec.structs.replace(record, **fields) for record in clean()]
+
+
+def test_a_clean_run_is_valid() -> None:
+    """Every check holds, and the headline metrics with it."""
+    result = judged(clean(), rate=10.0)
+    assert result.verdict == "VALID", [c for c in result.quality.checks if c.verdict != "VALID"]
+    assert {metric: result.metrics[metric].verdict for metric in ("ttft", "tpot", "e2e")} == dict.fromkeys(("ttft", "tpot", "e2e"), "VALID")  # fmt: skip
+
+
+def test_clean_runs_are_hardly_ever_condemned() -> None:
+    """300 clean runs of 30 to 1,500 requests: less than 1 % INVALID."""
+    rng, condemned = random.Random(3), []
+    for seed in range(300):
+        result = judged(clean(rng.choice((30, 60, 120, 300, 600, 1500)), seed=seed))
+        condemned += [c for c in result.quality.checks if c.verdict == "INVALID"]
+    assert len(condemned) < 3, condemned
+
+
+def test_q1_a_clock_that_was_set_or_slept_is_found() -> None:
+    """Q1: a step of 100 ms warns, a suspended machine invalidates, a coarse clock warns."""
+    assert verdict(judged(clean(), **machine(wall_step=0.1)), "clock") == "WARN"
+    assert verdict(judged(clean(), **machine(suspended=2.0)), "clock") == "INVALID"
+    coarse = ClockFacts("tick", 1e6, 50.0, False)
+    assert verdict(judged(clean(), **machine(clock=coarse)), "clock") == "WARN"
+
+
+def test_q2_a_blocked_loop_is_found() -> None:
+    """Q2: mean added delay beyond the budget; with our own stamps a long block touches requests too."""
+    slow = judged(clean(), **vitals(added_delay=0.02))
+    assert verdict(slow, "loop lag") == "INVALID"
+    assert slow.metrics["ttft"].verdict == "VALID"
+    assert slow.metrics["queue"].verdict == "INVALID"
+    block = ((1000 * MS, 20_000 * MS),)
+    assert verdict(judged(clean(), **vitals(blocked=block)), "loop lag") == "VALID"
+    own = judged(changed(stamps="user", late=None), **vitals(blocked=block))
+    assert verdict(own, "loop lag") == "INVALID"
+    assert own.metrics["ttft"].verdict == "INVALID"
+
+
+def test_q3_a_late_schedule_and_a_load_that_was_not_made_are_found() -> None:
+    """Q3: begun 20 ms late; and a fifth of the rate missing."""
+    late = [msgspec.structs.replace(r, intended=r.intended - 20 * MS) for r in clean()]
+    found = judged(late, rate=10.0)
+    assert verdict(found, "schedule slip") == "INVALID"
+    assert found.metrics["ttft_from_intended"].verdict == "INVALID"
+    assert verdict(judged(clean(rate=8.0), rate=10.0), "offered load") in {"WARN", "INVALID"}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (vitals(busy=(0.95,) * 10), "INVALID"),
+        (vitals(busy=(0.8,) * 10), "WARN"),
+        (machine(steal=0.1), "INVALID"),
+        (machine(steal=0.02), "WARN"),
+        (machine(throttled=0.05), "INVALID"),
+        (machine(throttled=0.001), "WARN"),
+    ],
+)
+def test_q4_a_cpu_without_room_is_found(more: dict[str, Any], expected: str) -> None:
+    """Q4: our own use, what a hypervisor takes, what a quota holds back."""
+    assert verdict(judged(clean(), **more), "CPU") == expected
+
+
+def test_q5_stamps_of_our_own_are_told() -> None:
+    """Q5: no kernel stamps are a warning for gaps; some missing ones are judged by how late we are."""
+    own = judged(changed(stamps="user", late=None))
+    assert verdict(own, "arrival stamps") == "WARN"
+    assert own.metrics["icl"].verdict == "WARN"
+    assert verdict(judged(changed(stamps="mixed", late=50 * MS)), "arrival stamps") == "INVALID"
+    assert verdict(judged(changed(late=50 * MS)), "arrival stamps") == "VALID"
+
+
+def calibration(p99: float = 1e-4, roofline: float = 1e5) -> dict[str, Any]:
+    """A calibration with that error of TTFT and that roofline."""
+    errors = {kind: InstrumentError(p50=p99 / 4, p99=p99, n=100) for kind in ("ttft", "e2e", "tpot", "gap")}  # fmt: skip
+    return {
+        "calibration": Calibration(
+            errors=errors, roofline=roofline, workers=1, concurrency=64, event_rate=50.0, at="", machine={}
+        )
+    }  # fmt: skip
+
+
+def test_q6_the_instruments_own_error_is_judged_and_shown() -> None:
+    """Q6: beside every metric; too large, or too near the roofline, it condemns them."""
+    good = judged(clean(), **calibration())
+    assert verdict(good, "instrument error") == "VALID"
+    assert good.metrics["ttft"].instrument == pytest.approx(1e-4)
+    assert good.metrics["icl"].instrument is not None
+    assert good.metrics["tokens_per_event"].instrument is None
+    assert verdict(judged(clean(), **calibration(p99=0.01)), "instrument error") == "INVALID"
+    assert verdict(judged(clean(), **calibration(roofline=120.0)), "instrument error") == "INVALID"
+    assert judged(clean()).metrics["ttft"].instrument is None
+
+
+def test_q7_a_collection_while_measuring_is_found() -> None:
+    """Q7: 20 ms of garbage collection."""
+    assert verdict(judged(clean(), **vitals(pauses=((0, 20 * MS),))), "garbage collection") == "INVALID"  # fmt: skip
+    assert check(judged(clean()), "garbage collection") is None
+
+
+def test_q8_what_the_stream_does_not_allow_is_withheld() -> None:
+    """Q8: two tokens an event withhold ITL, shared reads warn, answers in one burst invalidate TTFT."""
+    tokens = TokenCounts(input=7, output=16, source="usage", events=8)
+    coarse = judged(changed(tokens=tokens))
+    assert verdict(coarse, "stream granularity") == "WARN"
+    assert "itl" not in coarse.metrics
+    fewer = judged(changed(tokens=msgspec.structs.replace(tokens, output=4)))
+    assert verdict(fewer, "stream granularity") == "WARN"
+    shared = judged(changed(arrivals=(90 * MS, 100 * MS), arrival_events=(4, 4)))
+    assert verdict(shared, "coalesced reads") == "INVALID"
+    burst = changed(arrivals=(90 * MS,), arrival_events=(30,), tokens=msgspec.structs.replace(tokens, events=30, output=30))  # fmt: skip
+    assert verdict(judged(burst), "not streamed") == "INVALID"
+
+
+def test_q9_lost_packets_and_mixed_connections_are_found() -> None:
+    """Q9: retransmissions in a tenth of the requests; half of them on new connections."""
+    facts = ConnectionFacts(id=1, reused=True, remote="127.0.0.1:1", family="ipv4", rtt=1, retransmits=2)  # fmt: skip
+    lossy = [msgspec.structs.replace(r, connection=facts) if i % 10 == 0 else r for i, r in enumerate(clean())]  # fmt: skip
+    assert verdict(judged(lossy), "retransmits") == "INVALID"
+    cold = msgspec.structs.replace(facts, reused=False, retransmits=0)
+    mixed = [msgspec.structs.replace(r, connection=cold) if i % 2 else r for i, r in enumerate(clean())]  # fmt: skip
+    found = judged(mixed)
+    assert verdict(found, "mixed connections") == "WARN"
+    assert found.metrics["ttft"].verdict == "VALID"
+
+
+def test_q10_books_that_do_not_balance_are_found() -> None:
+    """Q10: a request too few, a worker that died, and an engine that disagrees with the records (Little)."""
+    assert verdict(judged(clean(), counts=Counts(planned=401, not_sent=0)), "books") == "INVALID"
+    lost = judged(clean(), counts=Counts(planned=402, not_sent=0, lost=2))
+    assert verdict(lost, "lost worker") == "INVALID"
+    assert verdict(judged(clean(), **vitals()), "Little's law") == "VALID"
+    assert verdict(judged(clean(), vitals=(GOOD_VITALS,)), "Little's law") == "INVALID"
+
+
+def test_q11_warm_up_drift_and_backlog_are_found() -> None:
+    """Q11: a third that is three times slower, +60 % over the run, and a queue that never ends."""
+    warm = [answered(n, n * 400.0, (300.0 if n < 130 else 100.0) + n % 7) for n in range(400)]
+    assert verdict(judged(warm), "warm-up") == "WARN"
+    rng = random.Random(5)
+    drifting = [answered(n, n * 400.0, 100.0 * rng.lognormvariate(0, 0.2) * (1 + 0.6 * n / 400)) for n in range(400)]  # fmt: skip
+    found = judged(drifting)
+    assert verdict(found, "trend") == "INVALID"
+    assert found.verdict == "INVALID"
+    queue = [answered(n, n * 100.0, 100.0 + 60.0 * n) for n in range(400)]
+    assert verdict(judged(queue, rate=10.0), "backlog") == "INVALID"
+    assert check(judged(queue), "backlog") is None
+
+
+def test_q12_dependence_widens_and_is_told() -> None:
+    """Q12: a slow wave through the run: neighbours are alike, and few independent requests are left."""
+    rng, level, wave = random.Random(6), 0.0, []
+    for number in range(400):
+        level = 0.97 * level + rng.gauss(0, 0.15)
+        wave.append(answered(number, number * 400.0, 100.0 * 2.718**level))
+    found = judged(wave)
+    assert verdict(found, "dependence") in {"WARN", "INSUFFICIENT"}
+    assert (found.metrics["ttft"].tau or 0) > 5
+    free = judged(clean()).metrics["ttft"]
+    assert free.tau == 1.0
+
+
+def test_q13_too_few_requests_are_told_with_what_is_missing() -> None:
+    """Q13: five support nothing, forty with a wide spread not much; the price of more is named."""
+    few = judged(clean(5))
+    assert verdict(few, "sample size") == "INSUFFICIENT"
+    assert few.verdict == "INSUFFICIENT"
+    rng = random.Random(7)
+    wild = [answered(n, n * 400.0, 100.0 * rng.lognormvariate(0, 1.2)) for n in range(40)]
+    assert verdict(judged(wild), "precision") == "INSUFFICIENT"
+    found = check(judged(clean(100)), "precision")
+    assert found is not None
+    assert re.search(r"10% takes about [\d,]+ more requests", found.words)
+    assert verdict(judged([]), "sample size") == "INSUFFICIENT"
+
+
+def test_q14_failures_hide_the_slow_end() -> None:
+    """Q14: 2 % failed warns and makes p99 unknown, 10 % invalidates; a run stopped on purpose hides nothing."""
+    some = judged([*clean(500), *(refused(500 + n, 5e4 + n) for n in range(10))])
+    assert verdict(some, "failed or unsent") == "WARN"
+    assert some.metrics["ttft"].p99 is None
+    assert "p99" in some.metrics["ttft"].unknown
+    assert some.metrics["ttft"].p95 is not None
+    many = judged([*clean(500), *(refused(500 + n, 5e4 + n) for n in range(60))])
+    assert verdict(many, "failed or unsent") == "INVALID"
+    stopped = judged(clean(), counts=Counts(planned=900, not_sent=500, withheld=500))
+    assert check(stopped, "failed or unsent") is None
+
+
+def test_q15_what_is_not_one_experiment_is_found() -> None:
+    """Q15: cached prompts in spite of the nonce, two models, a quota, answers that grow."""
+    cached = TokenCounts(input=100, cached=60, output=8, source="usage", events=8)
+    assert verdict(judged(changed(tokens=cached)), "cached prompts") == "WARN"
+    two = [msgspec.structs.replace(r, fingerprint=f"fp{i % 2}") for i, r in enumerate(clean())]
+    assert verdict(judged(two), "changing model") == "WARN"
+    limited = [*clean(400), *(refused(400 + n, 4e4 + n, "rate_limited") for n in range(40))]
+    assert verdict(judged(limited), "rate limit") == "INVALID"
+    growing = [answered(n, n * 800.0, 100.0, tokens=10 + n // 20) for n in range(400)]
+    assert verdict(judged(growing), "answer length") == "WARN"
+
+
+def test_every_check_has_a_test_and_words() -> None:
+    """A check that is added without a test fails here; each says what to do when it fails."""
+    text = pathlib.Path(__file__).read_text()
+    ids = set()
+    for one in CHECKS:
+        source = pathlib.Path(one.__code__.co_filename).read_text()
+        ids |= set(re.findall(r'id="(Q\d+)"', source))
+    assert ids == {f"Q{n}" for n in range(1, 16)}
+    for name in ids:
+        assert f"def test_{name.lower()}_" in text, name
