@@ -19,6 +19,7 @@ COMMANDS = {
     "calibrate": "Measure the instrument itself: its error and its capacity on this machine.",
     "compare": "Say which of two or more targets is faster, and how sure that is.",
     "gate": "Hold a run to thresholds and to a baseline: pass, fail or no verdict.",
+    "report": "Report a finished run: a self-contained page, Markdown, or the console again.",
     "cost": "Estimate a plan before it runs, or price a finished run.",
     "runs": "List, show and recover stored runs.",
     "reinterpret": "Read a run's saved recordings again and recompute every number.",
