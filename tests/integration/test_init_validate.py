@@ -168,7 +168,7 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
     assert first["spec_sha256"] == again["spec_sha256"] != other["spec_sha256"]
     spec = first["spec"]
     assert sorted(spec) == [
-        "base_url", "dialect", "goodput", "limits", "max_cost", "plan", "plugins", "price", "price_as", "proxy",
+        "arms", "base_url", "dialect", "goodput", "limits", "max_cost", "plan", "plugins", "price", "price_as", "proxy", "question",
         "retries", "target", "workers", "workload",
     ]  # fmt: skip
     assert spec["limits"] == {

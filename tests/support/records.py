@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from llm_latency_lens.model.record import Outcome, OutcomeKind, Record, TokenCounts
 from llm_latency_lens.model.recording import ConnectionFacts, Marks
 
@@ -34,7 +36,19 @@ def answered(number: int, sent_ms: float, ttft_ms: float, **more: Any) -> Record
 def refused(number: int, sent_ms: float, cause: str = "server") -> Record:
     """A request that failed at once."""
     sent = round((1000 + sent_ms) * MS)
-    return answered(number, sent_ms, 1.0, outcome=Outcome(OutcomeKind.ERROR_HTTP, cause, 503, "no"), marks=Marks(sent=sent, ended=sent + MS))  # fmt: skip
+    return msgspec.structs.replace(
+        answered(number, sent_ms, 1.0),
+        outcome=Outcome(OutcomeKind.ERROR_HTTP, cause, 503, "no"),
+        marks=Marks(sent=sent, ended=sent + MS),
+        first_byte=None,
+        first_event=None,
+        first_token=None,
+        first_visible=None,
+        last_token=None,
+        arrivals=(),
+        arrival_events=(),
+        tokens=TokenCounts(),
+    )
 
 
 def interleaved(

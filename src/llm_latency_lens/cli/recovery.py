@@ -39,10 +39,11 @@ def recover_and_conclude(run: StoredRun) -> tuple[Recovery, Result | Comparison]
     return recovery, fold.comparison(header, whole)
 
 
-def conclude_records(run: StoredRun, records: Iterable[Record]) -> Result:
+def conclude_records(run: StoredRun, records: Iterable[Record], *, whole: bool = True) -> Result:
     """The result of a stored run's records, with what its measuring side said of itself.
 
-    What was planned and has no record counts as not sent: a run that died can't say more.
+    What was planned and has no record counts as not sent: a run that died can't say more. Records that
+    were chosen (not the `whole`) are all that is judged.
     """
     header = msgspec.convert(run.header(), RunHeader)
     plan = msgspec.convert(header.spec["plan"], Plan)
@@ -53,15 +54,15 @@ def conclude_records(run: StoredRun, records: Iterable[Record]) -> Result:
     stored = run.summary()
     quality = msgspec.convert(stored["quality"], Quality) if stored else None
     found = summary.measured
-    planned = max(planned_in_phase(plan, last) or found, found)
+    planned = max(planned_in_phase(plan, last) or found, found) if whole else found
     setting = Setting(
         header=header,
         phase=plan.phases[last],
         target=header.spec["target"],
         counts=Counts(planned=planned, not_sent=planned - found),
-        planned_rate=planned_rate(plan, last),
+        planned_rate=planned_rate(plan, last) if whole else None,
         client=quality.client if quality else {},
-        vitals=quality.vitals if quality else (),
+        vitals=quality.vitals if quality and whole else (),
         machine=quality.machine if quality else None,
         calibration=quality.calibration if quality else None,
         advise=advise_failure,

@@ -7,12 +7,17 @@ from typing import Any
 import click
 
 from llm_latency_lens.cli.options import JSON, RUNS_DIR, options
+from llm_latency_lens.cli.querying import export, query
 from llm_latency_lens.errors import ExitCode, StoreError
 
 
 @click.group()
 def runs() -> None:
-    """List, show and recover stored runs."""
+    """List, show, recover, query and export stored runs."""
+
+
+runs.add_command(query)
+runs.add_command(export)
 
 
 @runs.command("list")
