@@ -4,13 +4,14 @@ import inspect
 import pathlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 import msgspec
 
 from llm_latency_lens.cli.main import COMMANDS, group
 from llm_latency_lens.errors import EXIT_CODE_MEANING
+from llm_latency_lens.metrics.as_tools import TOOLS, Reported, as_tool
 from llm_latency_lens.metrics.columns import FIELDS
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.gate import GateReport
@@ -18,6 +19,8 @@ from llm_latency_lens.metrics.quality import CHECKS
 from llm_latency_lens.model.analysis import Analysis
 from llm_latency_lens.model.capacity import Capacity
 from llm_latency_lens.model.comparison import Comparison
+from llm_latency_lens.model.record import Outcome, OutcomeKind, Record, TokenCounts
+from llm_latency_lens.model.recording import Marks
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.simulator.fault import KINDS
 from llm_latency_lens.store.query import RUN_COLUMNS
@@ -113,6 +116,54 @@ def checks_page() -> str:
     return _NOTICE + "\n".join(lines) + "\n"
 
 
+def as_tools_page() -> str:
+    """What other tools report, and how they define it."""
+    lines = [
+        "# As other tools would report it\n",
+        "`llm-latency-lens report last --as vllm` (or `benchmark ... --as vllm`) gives the same records under another tool's definitions, so that",
+        "two tools' numbers can be told apart from two servers'. One stream shows how far apart they are: TTFT 500 ms, 100 tokens, four of them",
+        "in each event, 80 ms between events.\n",
+        "| tool | what it calls ITL (p50) | its TPOT |\n|---|---|---|",
+        *_worked(),
+        "",
+        "Common differences: their clocks start before the request is encoded, queued and connected, ours at the socket write (what the client adds",
+        "is `queue`); whole-run throughput has ramp and drain in it, ours is of the steady window with the other beside it; token counts come from",
+        "the usage block here, from the client's own tokenizer in aiperf, inference-perf and genai-bench, so n may differ; genai-bench opens a",
+        "connection for each request. Tools that stamp in the event loop add their own delay under load; these definitions can't show that.\n",
+    ]
+    for key, tool in TOOLS.items():
+        lines.append(f"## `{key}`: {tool.name}\n")
+        lines.append("| its name | unit | its definition |\n|---|---|---|")
+        lines += [f"| {q.name} | {q.unit} | {q.meaning} |" for q in tool.quantities]
+        lines.append(f"\nPercentiles: {tool.percentile_words}. Throughput: {tool.throughput}.\n")
+    return _NOTICE + "\n".join(lines)
+
+
+def _worked() -> Iterator[str]:
+    """Each tool's numbers of the example, computed by the table itself."""
+    ms = 1_000_000
+    arrivals = tuple((500 + 80 * i) * ms for i in range(25))
+    record = Record(
+        number=0, phase="measure", worker=0, target="", intended=0, dequeued=0,
+        marks=Marks(sent=0, ended=arrivals[-1]), outcome=Outcome(OutcomeKind.OK),
+        first_event=arrivals[0], first_token=arrivals[0], first_visible=arrivals[0], last_token=arrivals[-1],
+        arrivals=arrivals, arrival_events=(1,) * 25, tokens=TokenCounts(output=100, source="usage", events=25),
+    )  # fmt: skip
+    for key in TOOLS:
+        lines = {line.name.lower(): line for line in as_tool(key, [record]).lines}
+        found = [
+            next((line for name, line in lines.items() if re.search(words, name)), None)
+            for words in ("itl|inter.token", "tpot|^time_per_output")
+        ]
+        yield f"| {key} | {_in_ms(found[0])} | {_in_ms(found[1])} |"
+
+
+def _in_ms(line: Reported | None) -> str:
+    if line is None or line.p50 is None:
+        return "-"
+    return f"{line.p50 * (1000 if line.unit == 's' else 1):.1f} ms"
+
+
 def _check_id(check: Callable[..., object]) -> str:
     found = re.findall(r'id="(Q\d+)"', inspect.getsource(check))
     return found[0]
@@ -141,6 +192,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/faults.md": faults_page,
     "reference/fields.md": fields_page,
     "reference/checks.md": checks_page,
+    "as-other-tools.md": as_tools_page,
     "reference/result.schema.json": schema_of(Result),
     "reference/comparison.schema.json": schema_of(Comparison),
     "reference/capacity.schema.json": schema_of(Capacity),

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from llm_latency_lens.cli.options import (
+    AS_TOOL,
     CONFIG,
     JSON,
     LIMITS,
@@ -39,6 +40,7 @@ _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False
     LOAD,
     _GOODPUT,
     _AIM,
+    AS_TOOL,
     MONEY,
     TARGET,
     LIMITS,
@@ -86,14 +88,24 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
         allow_invalid=given["allow_invalid"],
     )
     result, code, folder = run_benchmark(profiler, prepared, keeping)
+    _show(result, folder, given)
+    return code
+
+
+def _show(result: Any, folder: Any, given: dict[str, Any]) -> None:  # noqa: ANN401 - a Result and its path, imported late
     if given["as_json"]:
         import msgspec  # noqa: PLC0415
 
         click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
-    else:
-        from llm_latency_lens.report.console import print_report  # noqa: PLC0415
-        from llm_latency_lens.report.load import load_report  # noqa: PLC0415
+        return
+    from llm_latency_lens.report.console import print_report  # noqa: PLC0415
+    from llm_latency_lens.report.load import load_report  # noqa: PLC0415
 
-        print_report(load_report(result), sys.stdout)
-        click.echo(f"stored in {folder}; again: llm-latency-lens runs show {folder.name}", err=True)
-    return code
+    print_report(load_report(result), sys.stdout)
+    if given["as_tool"]:
+        from llm_latency_lens.cli.shown import print_as_tool  # noqa: PLC0415
+        from llm_latency_lens.store.runs import open_run  # noqa: PLC0415
+
+        click.echo()
+        print_as_tool(given["as_tool"], open_run(folder.parent, folder.name).reading().records())
+    click.echo(f"stored in {folder}; again: llm-latency-lens runs show {folder.name}", err=True)

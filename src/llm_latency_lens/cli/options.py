@@ -172,6 +172,15 @@ TRUST = (
         help="Exit 0 though the measurement is invalid or too small; the report says it nevertheless.",
     ),
 )
+TOOLS = ("vllm", "sglang", "guidellm", "aiperf", "genai-perf", "inference-perf", "genai-bench", "llmperf", "llmeter", "evalscope")  # fmt: skip
+AS_TOOL = (
+    option(
+        "--as",
+        "as_tool",
+        type=click.Choice(TOOLS),
+        help="Also under the definitions of another tool.",
+    ),
+)
 RUNS_DIR = (
     option(
         "--runs-dir",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from llm_latency_lens.cli.options import JSON, RUNS_DIR, option, options
+from llm_latency_lens.cli.options import AS_TOOL, JSON, RUNS_DIR, option, options
 from llm_latency_lens.errors import UsageError
 
 _FORMATS = (
@@ -17,12 +17,13 @@ _FORMATS = (
 
 @click.command()
 @click.argument("run_id", metavar="RUN|FILE", default="last")
-@options(_FORMATS, RUNS_DIR, JSON)
+@options(_FORMATS, AS_TOOL, RUNS_DIR, JSON)
 def report(run_id: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     """Report a finished run: benchmark, comparison or search for capacity.
 
     RUN may be the beginning of an id, or `last`. The page needs no network and runs no script. From a
-    result FILE alone, without its run's records, there are no plots.
+    result FILE alone, without its run's records, there are no plots. With --as the run is reported as another
+    tool would: docs/as-other-tools.md.
     """
     from llm_latency_lens.cli.shown import report_of  # noqa: PLC0415
     from llm_latency_lens.cli.stored import document_of  # noqa: PLC0415
@@ -30,6 +31,12 @@ def report(run_id: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     from llm_latency_lens.report.markdown import to_markdown  # noqa: PLC0415
 
     document = document_of(run_id, given["runs_dir"])
+    if given["as_tool"]:
+        from llm_latency_lens.cli.shown import print_as_tool, records_of  # noqa: PLC0415
+
+        records = records_of(document, given["runs_dir"])
+        print_as_tool(given["as_tool"], records, as_json=given["as_json"])
+        return 0
     if given["html"]:
         from llm_latency_lens.cli.shown import page_of, records_of  # noqa: PLC0415
 

@@ -1,18 +1,22 @@
 """A stored document as the report it was printed as, and as a page."""
 
 import pathlib
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from llm_latency_lens.errors import StoreError, UsageError
+from llm_latency_lens.metrics.as_tools import as_tool
 from llm_latency_lens.model.capacity import CAPACITY_SCHEMA, Capacity
 from llm_latency_lens.model.comparison import COMPARISON_SCHEMA, Comparison
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import RESULT_SCHEMA, Result
+from llm_latency_lens.report.as_tool import as_tool_report
 from llm_latency_lens.report.capacity import capacity_report
 from llm_latency_lens.report.comparison import comparison_report
+from llm_latency_lens.report.console import print_report
 from llm_latency_lens.report.document import Report
 from llm_latency_lens.report.html.page import capacity_page, comparison_page, result_page
 from llm_latency_lens.report.load import load_report
@@ -57,6 +61,15 @@ def records_of(document: dict[str, Any], runs_dir: str) -> Iterable[Record]:
     except (StoreError, KeyError, TypeError):
         return ()
     return run.reading().records()
+
+
+def print_as_tool(name: str, records: Iterable[Record], *, as_json: bool = False) -> None:
+    """What another tool would have reported of the records, on stdout."""
+    view = as_tool(name, records)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(view), indent=2).decode() + "\n")
+    else:
+        print_report(as_tool_report(view), sys.stdout)
 
 
 def _known(document: dict[str, Any]) -> tuple[type, Callable[[Any], Report]]:
