@@ -91,7 +91,12 @@ def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN4
     elif prompt is not None and prompt.strip():
         conversations = of_prompts((prompt,), options["system"], images)
     else:
-        raise UsageError("nothing to ask: give --prompt TEXT or --prompt-file PATH")
+        empty = (
+            "--prompt is empty"
+            if prompt is not None
+            else "give --prompt TEXT or --prompt-file PATH"
+        )
+        raise UsageError(f"nothing to ask: {empty}")
     return Workload(conversations=conversations, wish=_wish(options), nonce=nonce)
 
 

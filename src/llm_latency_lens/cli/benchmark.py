@@ -52,7 +52,7 @@ _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False
     CONFIG,
 )
 def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
-    r"""Measure an endpoint under load.
+    """Measure an endpoint under load.
 
     TARGET is provider:model, such as openai:gpt-4o-mini, or a name from the configuration.
 
@@ -60,7 +60,7 @@ def benchmark(target: str, **given: Any) -> int:  # noqa: ANN401 - click's optio
     Open loop:    --rate 20/s --duration 30s
     Closed loop:  --concurrency 8 --requests 200
     Capacity:     --find-capacity --slo 'ttft.p95<500ms,tpot.p95<50ms'
-    """
+    """  # noqa: D301 - click reads the backspace
     import pathlib  # noqa: PLC0415
 
     from llm_latency_lens.cli.asking import load_of, make_profiler, make_workload  # noqa: PLC0415

@@ -35,7 +35,7 @@ _URLS = (
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET TARGET...")
 @options(REQUEST, LOAD, _QUESTION, MONEY, _URLS, TARGET[1:], LIMITS, TRUST, RUNS_DIR, JSON, QUIET, CONFIG)  # fmt: skip
 def compare(targets: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - click's options
-    r"""Say which of two or more targets is faster, by how much, and how sure that is.
+    """Say which of two or more targets is faster, by how much, and how sure that is.
 
     Targets are provider:model or names from the configuration. All are asked the same prompts in turn,
     each round in an order drawn anew, so that what changes meanwhile meets all alike. --requests,
@@ -44,7 +44,7 @@ def compare(targets: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - cl
     \b
     One after the other:  --requests 100
     More at once:         --requests 500 --concurrency 8
-    """
+    """  # noqa: D301 - click reads the backspace
     import pathlib  # noqa: PLC0415
 
     import msgspec  # noqa: PLC0415

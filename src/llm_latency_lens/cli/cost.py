@@ -27,14 +27,14 @@ _RUN = (option("--run", "run_id", metavar="RUN", help="Price a finished run: its
 @click.argument("target", required=False)
 @options(_RUN, REQUEST, LOAD, PRICES, TARGET, LIMITS, RUNS_DIR, JSON, CONFIG)
 def cost(target: str | None, **given: Any) -> int:  # noqa: ANN401 - click's options
-    r"""Estimate a plan before it runs, or price a finished run.
+    """Estimate a plan before it runs, or price a finished run.
 
     \b
     A plan:  llm-latency-lens cost openai:gpt-4o --prompt "..." --requests 200 --max-tokens 256
     A run:   llm-latency-lens cost --run last [--prices FILE]
 
     Nothing is sent. A price that nobody knows is unknown, never 0.
-    """
+    """  # noqa: D301 - click reads the backspace
     if (target is None) == (given["run_id"] is None):
         raise UsageError("give either a TARGET whose plan is to be estimated, or --run RUN")
     if target is not None:

@@ -104,9 +104,14 @@ LOAD = (
         "--concurrency",
         "-c",
         type=click.IntRange(1),
-        help="Closed loop: keep so many requests under way.",
+        help="Closed loop: keep so many requests under way.  [default: 1, without --rate]",
     ),
-    option("--requests", "-n", type=click.IntRange(1), help="Stop after so many requests."),
+    option(
+        "--requests",
+        "-n",
+        type=click.IntRange(1),
+        help="Stop after so many requests.  [default: 20, without --duration]",
+    ),
     option(
         "--duration", "-d", type=DURATION, help="Stop starting requests after so long, such as 30s."
     ),

@@ -85,6 +85,8 @@ def recover(run_id: str, runs_dir: str, *, as_json: bool) -> int:
     run = open_run(pathlib.Path(runs_dir), run_id)
     if run.status() == "running":
         raise StoreError(f"run {run.id} is still being written; stop it first")
+    if run.status() == "complete":
+        click.echo(f"run {run.id} is complete: this reads its journal again", err=True)
     recovery, result = recover_and_conclude(run)
     for problem in recovery.problems:
         words = f"line {problem.line}, byte {problem.offset}: {problem.size} bytes left out: {problem.words}"
@@ -129,8 +131,12 @@ def _shown(count: int | None) -> str:
 def _command(header: dict[str, Any]) -> str:
     import shlex  # noqa: PLC0415
 
-    words = header.get("command") or []
-    return shlex.join(["llm-latency-lens", *words[1:]])
+    words = list(header.get("command") or [])[1:]
+    if "--seed" not in words and header.get("seed") is not None and words:
+        words += ["--seed", str(header["seed"])]
+    elided = any(", sha256 " in word for word in words)
+    note = "  (prompts are not stored: put yours in)" if elided else ""
+    return shlex.join(["llm-latency-lens", *words]) + note
 
 
 def _print_json(document: object) -> None:

@@ -1,13 +1,16 @@
 """`simulate`: a streaming LLM API whose truth is known."""
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from llm_latency_lens.cli.options import JSON, option, options
 from llm_latency_lens.cli.types import DURATION
 from llm_latency_lens.errors import UsageError
+
+T = TypeVar("T")
 
 _SERVER = (
     option("--host", default="127.0.0.1", help="Address to listen on."),
@@ -48,10 +51,10 @@ def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
     from llm_latency_lens.simulator.spec import SimulatorSpec, parse_tokens  # noqa: PLC0415
 
     _refuse_contradictions(click.get_current_context())
-    fewest, most = parse_tokens(given["tokens"])
+    fewest, most = _option("tokens", parse_tokens, given)
     spec = SimulatorSpec(
-        ttft=parse_latency(given["ttft"]),
-        itl=parse_latency(given["itl"]),
+        ttft=_option("ttft", parse_latency, given),
+        itl=_option("itl", parse_latency, given),
         tokens=fewest,
         tokens_max=most,
         batching=parse_batching(given["batching"]) if given["batching"] else None,
@@ -72,6 +75,14 @@ def simulate(**given: Any) -> int:  # noqa: ANN401 - click's options
 
     serve(spec, on_ready=None if given["as_json"] else say)
     return 0
+
+
+def _option(name: str, parse: Callable[[str], T], given: dict[str, Any]) -> T:
+    """An option's value; what is wrong with it is said with its name."""
+    try:
+        return parse(given[name])
+    except UsageError as error:
+        raise UsageError(f"--{name}: {error}") from None
 
 
 _NEEDS = {"cold_penalty": "cold_after"}

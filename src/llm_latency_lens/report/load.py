@@ -45,7 +45,11 @@ def _verdict(result: Result) -> Block:
         if check.verdict == result.verdict != "VALID" and {"*", *HEADLINE} & set(check.metrics)
     ]
     words = f"{result.verdict}: {ok:,} of {planned:,} requests succeeded"
-    return Note("; ".join([words, *reasons]), _TONES[result.verdict])
+    apart = [n for n, m in result.metrics.items() if m.verdict == "INVALID" and n not in HEADLINE]
+    if apart and result.verdict != "INVALID":
+        reasons.append(f"but not to be trusted: {', '.join(apart)}")
+    tone = _TONES[result.verdict] if not apart or result.verdict == "INVALID" else "warn"
+    return Note("; ".join([words, *reasons]), tone)
 
 
 def _offered(result: Result) -> Block:

@@ -24,7 +24,8 @@ def check_plan(plan: Plan) -> None:
     for phase in plan.phases:
         for broken, words in _rules(phase):
             if broken:
-                raise UsageError(f"{phase.name}: {words}")
+                where = "" if phase.name == "measure" else f"{phase.name}: "
+                raise UsageError(f"{where}{words}")
 
 
 def _rules(phase: Phase) -> tuple[tuple[bool, str], ...]:
@@ -41,7 +42,10 @@ def _rules(phase: Phase) -> tuple[tuple[bool, str], ...]:
             "a closed loop needs a concurrency of at least 1",
         ),
         (not closed and rate is None, f"{arrival.kind} arrivals need a rate, such as 20/s"),
-        (rate is not None and not (rate > 0 and math.isfinite(rate)), "the rate must be above 0"),
+        (
+            rate is not None and not (rate > 0 and math.isfinite(rate)),
+            "the rate (--rate) must be above 0",
+        ),
         (
             not closed and arrival.concurrency is not None,
             "an open loop has no concurrency: drop it, or drop the rate",
@@ -51,7 +55,10 @@ def _rules(phase: Phase) -> tuple[tuple[bool, str], ...]:
             "nothing says when to stop: give requests or a duration",
         ),
         (stop.requests is not None and stop.requests < 1, "at least 1 request is needed"),
-        (stop.duration is not None and stop.duration <= 0, "the duration must be above 0"),
+        (
+            stop.duration is not None and stop.duration <= 0,
+            "the duration (--duration) must be above 0",
+        ),
     )
 
 

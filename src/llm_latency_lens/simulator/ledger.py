@@ -15,7 +15,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.errors import StoreError
+from llm_latency_lens.errors import ConfigError, StoreError
 from llm_latency_lens.simulator.spec import SimulatorSpec
 
 LEDGER_SCHEMA = "llm-latency-lens/ledger/1"
@@ -178,7 +178,9 @@ def _create(path: str) -> BinaryIO:
     try:
         return pathlib.Path(path).open("wb")
     except OSError as error:
-        raise StoreError(f"can't write ledger {path!r}: {error.strerror}") from None
+        raise ConfigError(
+            f"--ledger: can't write {path!r}: {error.strerror}; name a file in a folder that exists"
+        ) from None
 
 
 def read_ledger(path: str | pathlib.Path) -> Ledger:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from llm_latency_lens.metrics.column import bias_budget
+from llm_latency_lens.metrics.column import Column, bias_budget
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.result import Distribution, Verdict
 from llm_latency_lens.model.vitals import MachineVitals, Vitals
+from llm_latency_lens.stats.quantiles import minimum_samples
 
 GAPS = ("icl", "itl")
 SPEED = ("ttft", "ttfvt", "tpot", "e2e", "tps_request", "decode_speed", "ntpot")
@@ -52,6 +53,14 @@ def budget(distribution: Distribution | None) -> float:
     """The bias a metric bears, in seconds: half a millisecond, or 1 % of its median."""
     median = distribution.p50 if distribution is not None else None
     return bias_budget("s", median or 0.0)
+
+
+def highest_known(column: Column) -> tuple[float, float] | None:
+    """The highest of p99, p95, p90 and p50 that the values support, and its value; None where none is."""
+    known = (p for p in (0.99, 0.95, 0.9, 0.5) if len(column) >= minimum_samples(p))
+    p = next(known, None)
+    value = column.quantile(p) if p is not None else None
+    return None if p is None or value is None else (p, value)
 
 
 def graded(value: float, warn: float, invalid: float) -> Verdict:
