@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types arch docs bench check nightly lock clean
+.PHONY: demo test lint types arch docs bench peers check nightly lock clean
 
 demo: $(VENV)/.base ; @$(BIN)/llm-latency-lens demo
 test: $(VENV)/.dev  ; @$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
@@ -12,6 +12,7 @@ types: $(VENV)/.dev ; @$(BIN)/mypy
 arch: $(VENV)/.dev  ; @$(BIN)/lint-imports
 docs: $(VENV)/.dev  ; @$(BIN)/python docs/generate.py
 bench: $(VENV)/.dev ; @$(BIN)/python -m benchmarks
+peers: $(VENV)/.dev ; @$(BIN)/python -m benchmarks.peers --setup --write
 check: lint types arch ; @$(BIN)/python docs/generate.py --check && $(MAKE) --no-print-directory test
 nightly: $(VENV)/.dev ; @LLL_NIGHTLY=1 $(BIN)/python -m pytest -n auto --dist worksteal
 

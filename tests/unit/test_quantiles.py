@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_latency_lens.stats.quantiles import (
+    Weighted,
     interval_ranks,
     minimum_samples,
     quantile,
-    weighted_quantile,
 )
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200)
@@ -37,9 +37,8 @@ def test_a_weighted_quantile_is_that_of_repeated_values(
 ) -> None:
     """A weight of k is the value k times."""
     repeated = np.sort(np.array([value for value, weight in pairs for _ in range(weight)]))
-    found = weighted_quantile(
-        np.array([v for v, _ in pairs]), np.array([float(w) for _, w in pairs]), p
-    )
+    weighted = Weighted(np.array([v for v, _ in pairs]), np.array([float(w) for _, w in pairs]))
+    found = weighted.quantile(p)
     assert found == pytest.approx(quantile(repeated, p), rel=1e-9, abs=1e-6)
 
 

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_latency_lens.model.result import Distribution
-from llm_latency_lens.stats.clusters import cluster_interval
+from llm_latency_lens.stats.clusters import Clusters
 from llm_latency_lens.stats.dependence import tail_dependence
 from llm_latency_lens.stats.quantiles import (
     interval_ranks,
     minimum_samples,
     quantile,
-    weighted_quantile,
 )
 
 PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
@@ -138,9 +137,8 @@ class PooledColumn:
         mean = float(np.average(values, weights=weight))
         variance = float(np.average((values - mean) ** 2, weights=weight)) * n / max(n - 1, 1)
         supported = {name: p for name, p in PERCENTILES.items() if n >= minimum_samples(p)}
-        bounds = {
-            name: cluster_interval(values, weight, lengths, p) for name, p in supported.items()
-        }
+        clusters = Clusters(values, weight, lengths)
+        bounds = {name: clusters.interval(p) for name, p in supported.items()}
         distribution = Distribution(
             unit=unit,
             n=n,
@@ -151,7 +149,7 @@ class PooledColumn:
             needs=_needs(n),
             interval={name: found for name, found in bounds.items() if found is not None},
         )
-        found = {name: weighted_quantile(values, weight, p) for name, p in supported.items()}
+        found = {name: clusters.quantile(p) for name, p in supported.items()}
         return msgspec.structs.replace(distribution, **found)
 
 

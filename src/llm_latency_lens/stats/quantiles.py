@@ -23,15 +23,24 @@ def quantile(ordered: Floats, p: float) -> float:
     return float(ordered[low] + (ordered[high] - ordered[low]) * (position - low))
 
 
-def weighted_quantile(values: Floats, weights: Floats, p: float) -> float:
-    """As `quantile`, with each value repeated as often as its whole-number weight says."""
-    order = np.argsort(values, kind="stable")
-    ends = np.cumsum(weights[order])
-    position = (float(ends[-1]) - 1) * p
-    low = math.floor(position)
-    at = np.searchsorted(ends, [low, min(low + 1, float(ends[-1]) - 1)], side="right")
-    first, second = values[order][at]
-    return float(first + (second - first) * (position - low))
+class Weighted:
+    """Values with whole-number weights, sorted once for any number of quantiles."""
+
+    __slots__ = ("_ends", "values")
+
+    def __init__(self, values: Floats, weights: Floats) -> None:
+        order = np.argsort(values)
+        self.values = values[order]
+        self._ends = np.cumsum(weights[order])
+
+    def quantile(self, p: float) -> float:
+        """As `quantile`, with each value repeated as often as its weight says."""
+        ends, last = self._ends, float(self._ends[-1]) - 1
+        position = last * p
+        low = math.floor(position)
+        at = np.searchsorted(ends, [low, min(low + 1, last)], side="right")
+        first, second = self.values[at]
+        return float(first + (second - first) * (position - low))
 
 
 def minimum_samples(p: float, confidence: float = CONFIDENCE) -> int:

@@ -1,0 +1,1 @@
+"""The peers beside us: each in an environment of its own, on the same server, against the same ledger."""
