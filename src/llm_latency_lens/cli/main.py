@@ -21,6 +21,7 @@ COMMANDS = {
     "gate": "Hold a run to thresholds and to a baseline: pass, fail or no verdict.",
     "report": "Report a finished run: a self-contained page, Markdown, or the console again.",
     "analyze": "Read stored runs again: filter, group, time series, thresholds, history.",
+    "import": "Read a result file of another tool.",
     "cost": "Estimate a plan before it runs, or price a finished run.",
     "runs": "List, show, recover, query and export stored runs.",
     "reinterpret": "Read a run's saved recordings again and recompute every number.",
@@ -30,6 +31,8 @@ COMMANDS = {
     "simulate": "Serve a streaming LLM API whose truth is known.",
 }
 """Each command lives in `llm_latency_lens.cli.NAME` as an object of its own name."""
+_ELSEWHERE = {"import": "importing"}
+"""But for names that Python keeps for itself."""
 
 
 class LazyGroup(click.Group):
@@ -43,8 +46,9 @@ class LazyGroup(click.Group):
         """Import the command called `cmd_name`."""
         if cmd_name not in COMMANDS:
             return None
-        module = __import__(f"llm_latency_lens.cli.{cmd_name}", fromlist=[cmd_name])
-        command: click.Command = getattr(module, cmd_name)
+        name = _ELSEWHERE.get(cmd_name, cmd_name)
+        module = __import__(f"llm_latency_lens.cli.{name}", fromlist=[name])
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's shape
