@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.events import one_by_one
 from tests.wire import (
     corpus,
     corpus_anthropic,
@@ -106,7 +107,7 @@ def positioned(
 ) -> list[tuple[int, StreamEvent]]:
     """The events of a body with their offsets."""
     content_type = content_type or TYPE_OF.get(dialect, STREAM)
-    return list(load_dialect(dialect).decode(pieces, content_type, 1 << 20))
+    return list(one_by_one(load_dialect(dialect).decode(pieces, content_type, 1 << 20)))
 
 
 def stream_of(dialect: str, name: str) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.events import one_by_one
 from tests.wire import corpus
 from tests.wire.corpus import CORPUS, DONE, USAGE, chunk, event
 
@@ -50,7 +51,7 @@ JSON = st.recursive(
 
 def decoded(*pieces: bytes, content_type: str = STREAM) -> list[StreamEvent]:
     """The events of a body."""
-    return [found for _, found in openai_chat.decode(pieces, content_type, 1 << 20)]
+    return [found for _, found in one_by_one(openai_chat.decode(pieces, content_type, 1 << 20))]
 
 
 def deltas(stream: bytes) -> list[tuple[str, str]]:
@@ -102,7 +103,8 @@ def test_w5_comments_are_pings() -> None:
 def test_w7_events_of_one_read_keep_their_order_and_offsets() -> None:
     """W7: five events in one piece end at five offsets."""
     stream = chunk({"content": "x"}) * 5
-    found = [o for o, e in openai_chat.decode((stream,), STREAM, 1 << 20) if isinstance(e, Delta)]
+    events = one_by_one(openai_chat.decode((stream,), STREAM, 1 << 20))
+    found = [offset for offset, event in events if isinstance(event, Delta)]
     assert found == [len(stream) // 5 * (i + 1) for i in range(5)]
 
 

@@ -18,6 +18,15 @@ class Delta(Struct, frozen=True, gc=False):
     choice: int = 0
 
 
+class Deltas(Struct, frozen=True, gc=False):
+    """Deltas in a row, of one kind and choice: what each says, and the byte offset where each ends."""
+
+    kind: DeltaKind
+    texts: list[str]
+    ends: list[int]
+    choice: int = 0
+
+
 class Opening(Struct, frozen=True, gc=False):
     """Belongs to the answer but holds no generated output: a role-only or empty delta."""
 
@@ -107,6 +116,7 @@ class Done(Struct, frozen=True, gc=False):
 
 StreamEvent = (
     Delta
+    | Deltas
     | Opening
     | Vectors
     | Identity

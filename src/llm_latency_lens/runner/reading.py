@@ -4,11 +4,13 @@ The kernel's stamp where there is one, else ours. An empty role delta, a ping, a
 start or end a token metric: only a `Delta` does.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
 from llm_latency_lens.model.events import (
     BadText,
     Delta,
+    Deltas,
     Done,
     Finish,
     Identity,
@@ -70,29 +72,57 @@ class Reading:
 def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]]) -> Reading:
     """Fold decoded events (end offset, event) over the recording's reads."""
     reading = Reading()
-    arrivals, counts = reading.arrivals, reading.arrival_events
-    rows = recording.read_rows()
-    last = len(rows) - READ_FIELDS
-    position, end, stamp, counted = -READ_FIELDS, 0, 0, -1
+    reads = _Reads(recording)
     kind = ""
     for offset, event in events:
-        while offset > end and position < last:
-            position += READ_FIELDS
-            end = rows[position]
-            stamp = rows[position + 2] or rows[position + 1]
-        if isinstance(event, Delta):
-            if position == counted:
-                counts[-1] += 1
-            else:
-                counted = position
-                arrivals.append(stamp)
-                counts.append(1)
+        if isinstance(event, (Delta, Deltas)):
+            ends = event.ends if isinstance(event, Deltas) else [offset]
+            stamp = reads.bring(ends, reading)
             if event.kind != kind:
                 kind = event.kind
                 _on_new_kind(reading, kind, stamp)
         else:
-            _HANDLERS[event.__class__](reading, event, stamp)
+            _HANDLERS[event.__class__](reading, event, reads.stamp_of(offset))
     return reading
+
+
+class _Reads:
+    """The reads of a recording, gone through once as offsets grow."""
+
+    __slots__ = ("_counted", "_end", "_last", "_position", "_rows", "_stamp")
+
+    def __init__(self, recording: Recording) -> None:
+        self._rows = recording.read_rows()
+        self._last = len(self._rows) - READ_FIELDS
+        self._position = self._counted = -READ_FIELDS
+        self._end = 0
+        self._stamp = 0
+
+    def stamp_of(self, offset: int) -> int:
+        """The stamp of the read that brought the byte before `offset`."""
+        rows = self._rows
+        while offset > self._end and self._position < self._last:
+            self._position += READ_FIELDS
+            self._end = rows[self._position]
+            self._stamp = rows[self._position + 2] or rows[self._position + 1]
+        return self._stamp
+
+    def bring(self, ends: list[int], reading: Reading) -> int:
+        """Count the token events that end at `ends` with the reads that brought them; the first one's stamp."""
+        arrivals, counts = reading.arrivals, reading.arrival_events
+        first = self.stamp_of(ends[0])
+        begin, total = 0, len(ends)
+        while begin < total:
+            stamp = self.stamp_of(ends[begin])
+            until = total if self._position == self._last else bisect_right(ends, self._end, begin)
+            if self._position == self._counted:
+                counts[-1] += until - begin
+            else:
+                self._counted = self._position
+                arrivals.append(stamp)
+                counts.append(until - begin)
+            begin = until
+        return first
 
 
 def _on_new_kind(reading: Reading, kind: str, stamp: int) -> None:

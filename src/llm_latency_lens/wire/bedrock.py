@@ -45,12 +45,8 @@ from llm_latency_lens.wire.json_request import (
     settings,
     system_and_turns,
 )
-from llm_latency_lens.wire.json_stream import (
-    Decoded,
-    decode_body,
-    read_error_body,
-    read_json,
-)
+from llm_latency_lens.wire.json_stream import decode_body, read_error_body, read_json
+from llm_latency_lens.wire.reader import Decoded
 
 _STREAM_TYPE = "application/vnd.amazon.eventstream"
 SETTINGS = {

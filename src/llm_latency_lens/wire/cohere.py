@@ -34,7 +34,8 @@ from llm_latency_lens.wire.json_request import (
     settings,
     turns,
 )
-from llm_latency_lens.wire.json_stream import Decoded, decode_body, read_json
+from llm_latency_lens.wire.json_stream import decode_body, read_json
+from llm_latency_lens.wire.reader import Decoded
 
 SETTINGS = {
     "max_tokens": "max_tokens",

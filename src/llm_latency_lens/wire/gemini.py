@@ -39,13 +39,8 @@ from llm_latency_lens.wire.json_request import (
     settings,
     system_and_turns,
 )
-from llm_latency_lens.wire.json_stream import (
-    Decoded,
-    decode_body,
-    nested_error,
-    read_error_body,
-    read_json,
-)
+from llm_latency_lens.wire.json_stream import decode_body, nested_error, read_error_body, read_json
+from llm_latency_lens.wire.reader import Decoded
 
 _ENCODE = msgspec.json.Encoder().encode
 SETTINGS = {

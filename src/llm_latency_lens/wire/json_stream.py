@@ -1,7 +1,7 @@
 """What all JSON dialects share: a body is a stream of objects or one document, and a reader gives it meaning."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from llm_latency_lens.model.events import (
     BadText,
@@ -14,24 +14,11 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.wire import sse
 from llm_latency_lens.wire.json_object import BadJsonError, object_of, read_object, text_of
+from llm_latency_lens.wire.mould import Moulds
+from llm_latency_lens.wire.reader import Decoded, Reader
 
-Decoded = tuple[int, StreamEvent]
-
+_PIECE, _LARGEST_PIECE = 1 << 10, 1 << 16
 _MARKS: dict[str, StreamEvent] = {sse.COMMENT: Ping(), sse.UNTERMINATED: Unterminated()}
-
-
-class Reader(Protocol):
-    """One dialect's reading of one response; `broken` is set where nothing can follow."""
-
-    broken: bool
-
-    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
-        """The events of one object; `kind` is the SSE event's name, if it has one."""
-        ...
-
-    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
-        """The events of a whole answer that was not streamed."""
-        ...
 
 
 def decode_body(
@@ -53,16 +40,49 @@ def decode_body(
 
 
 def _stream(body: Iterable[bytes], max_event: int, reader: Reader) -> Iterator[Decoded]:
-    for offset, kind, data in sse.events(body, max_event):
-        if kind in _MARKS:
-            yield offset, _MARKS[kind]
-        elif kind == sse.TOO_LARGE:
-            yield offset, Malformed(f"event_too_large: an event is longer than {max_event} bytes")
-        else:
-            for event in reader.read(data, kind):
+    """One by one until an event is a mould; then what fits it at once; then on with what did not."""
+    whole = b"".join(body)
+    moulds, position = Moulds(whole, max_event, reader), 0
+    while True:
+        mould, begin = None, position
+        for offset, read in _one_by_one(whole, position, max_event, reader):
+            for event in read:
                 yield offset, event
+            position = offset + (whole[offset : offset + 1] == b"\n")
+            mould = moulds.of(begin, position, read)
+            if mould is not None:
+                break
+            begin = position
+        if mould is None:
+            return
+        while (deltas := moulds.cast(mould, position)) is not None:
+            yield deltas.ends[-1], deltas
+            position = deltas.ends[-1] + mould.slack
+
+
+def _one_by_one(
+    whole: bytes, position: int, max_event: int, reader: Reader
+) -> Iterator[tuple[int, tuple[StreamEvent, ...]]]:
+    """Each SSE event from `position` on with what the reader makes of it."""
+    for offset, kind, data in sse.events(_pieces(whole, position), max_event, position):
+        if kind in _MARKS:
+            yield offset, (_MARKS[kind],)
+        elif kind == sse.TOO_LARGE:
+            words = f"event_too_large: an event is longer than {max_event} bytes"
+            yield offset, (Malformed(words),)
+        else:
+            yield offset, tuple(reader.read(data, kind))
             if reader.broken:
                 return
+
+
+def _pieces(whole: bytes, position: int) -> Iterator[bytes]:
+    """What is behind `position`, in growing pieces: little more is split into lines than is read."""
+    size = _PIECE
+    while position < len(whole):
+        yield whole[position : position + size]
+        position += size
+        size = min(2 * size, _LARGEST_PIECE)
 
 
 def _document(body: bytes, reader: Reader) -> Iterator[Decoded]:

@@ -42,7 +42,8 @@ from llm_latency_lens.wire.json_request import (
     post,
     settings,
 )
-from llm_latency_lens.wire.json_stream import Decoded, bad_json, nested_error, read_error_body
+from llm_latency_lens.wire.json_stream import bad_json, nested_error, read_error_body
+from llm_latency_lens.wire.reader import Decoded
 
 SETTINGS = {
     "max_tokens": "options.num_predict",

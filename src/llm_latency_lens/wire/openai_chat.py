@@ -29,13 +29,7 @@ from llm_latency_lens.wire.json_request import (
     settings,
     turns,
 )
-from llm_latency_lens.wire.json_stream import (
-    Decoded,
-    bad_json,
-    decode_body,
-    error_of,
-    read_error_body,
-)
+from llm_latency_lens.wire.json_stream import bad_json, decode_body, error_of, read_error_body
 from llm_latency_lens.wire.openai_chunk import (
     Chunk,
     Content,
@@ -43,6 +37,7 @@ from llm_latency_lens.wire.openai_chunk import (
     timings_of,
     usage_of,
 )
+from llm_latency_lens.wire.reader import Decoded
 
 _OFFICIAL_HOSTS = ("api.openai.com", ".openai.azure.com", ".cognitiveservices.azure.com")
 _USAGE_UNASKED = frozenset({"mistral"})

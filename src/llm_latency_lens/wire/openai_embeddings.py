@@ -19,13 +19,8 @@ from llm_latency_lens.model.events import (
 from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_object import count_of, object_of, objects_of, text_of
 from llm_latency_lens.wire.json_request import merged, post, settings
-from llm_latency_lens.wire.json_stream import (
-    Decoded,
-    decode_body,
-    error_of,
-    read_error_body,
-    read_json,
-)
+from llm_latency_lens.wire.json_stream import decode_body, error_of, read_error_body, read_json
+from llm_latency_lens.wire.reader import Decoded
 
 SETTINGS: dict[str, str] = {}
 _BYTES_A_NUMBER = 4

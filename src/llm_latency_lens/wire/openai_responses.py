@@ -35,13 +35,13 @@ from llm_latency_lens.wire.json_request import (
     settings,
 )
 from llm_latency_lens.wire.json_stream import (
-    Decoded,
     decode_body,
     error_of,
     nested_error,
     read_error_body,
     read_json,
 )
+from llm_latency_lens.wire.reader import Decoded
 
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 SETTINGS = {

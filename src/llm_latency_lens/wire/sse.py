@@ -19,15 +19,17 @@ _BOM = b"\xef\xbb\xbf"
 Item = tuple[int, str, bytes]
 
 
-def events(body: Iterable[bytes], max_event: int) -> Iterator[Item]:
+def events(body: Iterable[bytes], max_event: int, start: int = 0) -> Iterator[Item]:
     """Yield (end offset, event type, data) for each event; `data` has its lines joined by LF.
 
     Args:
         body: the stream in pieces.
         max_event: an event of more bytes than this ends the stream with `TOO_LARGE`.
+        start: how many bytes, of whole events, came before `body`.
     """
     parser = _Parser(max_event)
-    for text in _after_bom(body, parser):
+    parser.skip(start)
+    for text in body if start else _after_bom(body, parser):
         yield from parser.feed(text)
         if parser.overflown:
             return
@@ -108,7 +110,7 @@ class _Parser:
         rest = blocks.pop()
         position, cap, width = self._position, self._cap, len(line_end)
         for block in blocks:
-            found = _simple(block, line_end) if len(block) + 2 <= cap else None
+            found = _simple(block, line_end) if len(block) + width < cap else None
             if found is not None:
                 yield position + len(block) + width + 1, *found
             else:
