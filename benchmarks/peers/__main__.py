@@ -1,7 +1,8 @@
 """`python -m benchmarks.peers [--home FOLDER] [--only NAME] [--setup] [--write]`: every peer and ours, one table.
 
-One server for all: the embedded simulator on CPU 1, its ledger the truth; the client with all its
-processes on CPU 0. A tool that fails is a row that says so.
+One server for all: the embedded simulator on CPU 1, its ledger the truth, and for the client's own limit
+a server with every answer ready; the client with all its processes on CPU 0. A tool that fails is a row
+that says so.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from llm_latency_lens.simulator.spec import SimulatorSpec
 CLIENT, SERVER = 0, 1
 CAPACITY = {"concurrency": 64, "requests": 2000, "tokens": 256}
 STREAMS = (1, 128, 512)
+PACED = {"concurrency": 64, "requests": 256, "tokens": 256}
 _SLOW = {"llmeter": 500}
 """Fewer requests where 2,000 take minutes; the rate per CPU second does not depend on it."""
 
@@ -39,7 +41,9 @@ class Row(Struct, kw_only=True):
     version: str
     install: int | None = None
     start: Taken | None = None
+    ready: float | None = None
     capacity: float | None = None
+    paced: float | None = None
     peak: int | None = None
     errors: dict[int, tuple[float | None, float | None]] = {}
     failed: str = ""
@@ -69,12 +73,37 @@ def served(peer: Peer, home: pathlib.Path, shape: dict[str, int], latency: tuple
     spec = SimulatorSpec(ttft=parse_latency(latency[0]), itl=parse_latency(latency[1]), tokens=shape["tokens"])  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, SimulatorProcess(spec, core=SERVER) as server:
         work = Work(base_url=server.base_url, out=pathlib.Path(folder), home=home, **shape)
-        hub = {"HF_HOME": str(home / "hub")} if peer.hub else {}
-        taken = run_on(CLIENT, peer.command(work), {**dict(peer.env), **hub}, timeout=240)
-        if taken.code:
-            raise RuntimeError(f"exit {taken.code}: {taken.words}")
+        taken = _run(peer, work)
         told = peer.read(work)
         return taken, told, server.stop()
+
+
+def _run(peer: Peer, work: Work) -> Taken:
+    hub = {"HF_HOME": str(work.home / "hub")} if peer.hub else {}
+    taken = run_on(CLIENT, peer.command(work), {**dict(peer.env), **hub}, timeout=240)
+    if taken.code:
+        raise RuntimeError(f"exit {taken.code}: {taken.words}")
+    return taken
+
+
+def against_ready(peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> tuple[Taken, int]:
+    """One run against a server that has its answers ready; what it took, and how many tokens were served."""
+    command = ["taskset", "-c", str(SERVER), sys.executable, "-m", "benchmarks.peers.ready", str(shape["tokens"])]  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as server,
+    ):
+        assert server.stdin is not None
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        try:
+            out = pathlib.Path(folder)
+            taken = _run(peer, Work(base_url=f"http://127.0.0.1:{port}/v1", out=out, home=home, **shape))  # fmt: skip
+        finally:
+            server.stdin.close()
+        return taken, int(server.stdout.readline()) * shape["tokens"]
 
 
 def measure(peer: Peer, home: pathlib.Path) -> Row:
@@ -84,15 +113,22 @@ def measure(peer: Peer, home: pathlib.Path) -> Row:
         row.start, _, _ = served(peer, home, {"concurrency": 1, "requests": 1, "tokens": 16}, ("0ms", "0ms"))  # fmt: skip
         shape = {**CAPACITY, "requests": _SLOW.get(peer.name, CAPACITY["requests"])}
         taken, _, ledger = served(peer, home, shape, ("0ms", "0ms"))
-        tokens = sum(entry.output_tokens for entry in ledger.entries)
-        row.capacity = tokens / max(taken.cpu - row.start.cpu, 1e-6)
+        row.capacity = _tokens(ledger) / max(taken.cpu - row.start.cpu, 1e-6)
         row.peak = taken.peak
+        taken, served_tokens = against_ready(peer, home, shape)
+        row.ready = served_tokens / max(taken.cpu - row.start.cpu, 1e-6)
+        taken, _, ledger = served(peer, home, PACED, ("200ms", "10ms"))
+        row.paced = max(taken.cpu - row.start.cpu, 1e-6) / _tokens(ledger)
         for streams in STREAMS:
             _, told, ledger = served(peer, home, {"concurrency": streams, "requests": max(4, streams), "tokens": 64}, ("200ms", "20ms"))  # fmt: skip
             row.errors[streams] = _errors(told, ledger)
     except (RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
         row.failed = str(error)[:160]
     return row
+
+
+def _tokens(ledger: Ledger) -> int:
+    return sum(entry.output_tokens for entry in ledger.entries)
 
 
 def _errors(told: Told, ledger: Ledger) -> tuple[float | None, float | None]:
@@ -132,8 +168,8 @@ def set_up(peer: Peer, home: pathlib.Path) -> None:
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| tool | version | installed | start: wall / CPU / memory | token events per CPU s | peak memory | " + " | ".join(f"TTFT error at {n}: mean / p99" for n in STREAMS) + " |",
-        "|" + "---|" * (6 + len(STREAMS)),
+        "| tool | version | installed | start: wall / CPU / memory | events per CPU s, answers ready | events per CPU s, token by token | CPU per event, paced | peak memory | " + " | ".join(f"TTFT error at {n}: mean / p99" for n in STREAMS) + " |",
+        "|" + "---|" * (8 + len(STREAMS)),
     ]  # fmt: skip
     for row in rows:
         start = "-" if row.start is None else f"{row.start.wall:.2f} s / {row.start.cpu:.2f} s / {row.start.peak / 1e6:,.0f} MB"  # fmt: skip
@@ -142,7 +178,9 @@ def table(rows: list[Row]) -> str:
             row.version,
             _shown(row.install, lambda v: f"{v / 1e6:,.0f} MB"),
             start,
+            _shown(row.ready, lambda v: f"{v:,.0f}"),
             _shown(row.capacity, lambda v: f"{v:,.0f}"),
+            _shown(row.paced, lambda v: f"{v * 1e6:,.1f} µs"),
             _shown(row.peak, lambda v: f"{v / 1e6:,.0f} MB"),
         ]
         for streams in STREAMS:

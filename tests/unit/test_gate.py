@@ -3,7 +3,7 @@
 import random
 import re
 import xml.etree.ElementTree as ET
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,11 +15,11 @@ from llm_latency_lens.metrics.gate import Gate, hold
 from llm_latency_lens.metrics.regression import parse_allowances
 from llm_latency_lens.metrics.summary import Summary
 from llm_latency_lens.metrics.threshold import judge_threshold, parse_thresholds
-from llm_latency_lens.model.result import Result
+from llm_latency_lens.model.result import Check, Result, Verdict
 from llm_latency_lens.profiler import Profiler, conclude
 from llm_latency_lens.report.document import Fact, Facts, Note, Report, Table
 from llm_latency_lens.report.gate import annotations, gate_report
-from llm_latency_lens.report.junit import junit_xml
+from llm_latency_lens.report.junit import gate_junit, result_junit
 from llm_latency_lens.report.markdown import to_markdown
 
 PREPARED = Profiler("openai:m", base_url="http://127.0.0.1:9/v1", environment={}).prepare(
@@ -167,13 +167,35 @@ def test_junit_says_what_failed_and_what_nobody_knows() -> None:
     gate = Gate(thresholds=parse_thresholds("ttft.p95<800ms,ttft.p95<120ms,ttft.p99.9<1s"))
     found = hold(gate, result(400))
     found = msgspec.structs.replace(found, target='evil"><x>\x00\x1b[31m]]>&')
-    suite = ET.fromstring(junit_xml(found)).find("testsuite")  # noqa: S314 - our own
+    suite = ET.fromstring(gate_junit(found)).find("testsuite")  # noqa: S314 - our own
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
     cases = suite.findall("testcase")
     assert [case.get("name") for case in cases] == ["ttft.p95<800ms", "ttft.p95<120ms", "ttft.p99.9<1s"]  # fmt: skip
-    assert [len(case) for case in cases] == [0, 1, 1]
+    tags = [[child.tag for child in case] for case in cases]
+    assert tags == [["system-out"], ["failure"], ["skipped"]]
     assert cases[0].get("classname") == 'evil"><x>??[31m]]>&'
+
+
+def test_a_run_s_junit_has_a_case_a_check_and_one_for_the_requests() -> None:
+    """What is invalid failed, what is not known was skipped, a mere doubt passed and is told."""
+    checks = tuple(
+        Check(id=f"Q{number}", name=f"check {number}", verdict=verdict, value=None, unit="", words="words", remedy="do it")
+        for number, verdict in enumerate(get_args(Verdict), 1)
+    )  # fmt: skip
+    found = result(400)
+    found = msgspec.structs.replace(found, quality=msgspec.structs.replace(found.quality, checks=checks))  # fmt: skip
+    suite = ET.fromstring(result_junit(found)).find("testsuite")  # noqa: S314 - our own
+    assert suite is not None
+    tags = {case.get("name"): [child.tag for child in case] for case in suite.findall("testcase")}
+    assert tags == {
+        "requests succeed": ["system-out"],
+        "Q1 check 1": ["system-out"],
+        "Q2 check 2": ["system-out"],
+        "Q3 check 3": ["skipped"],
+        "Q4 check 4": ["failure"],
+    }
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "1", "1")
 
 
 def test_annotations_are_single_workflow_commands() -> None:

@@ -61,12 +61,12 @@ def _tell(found: Any, given: dict[str, Any]) -> None:  # noqa: ANN401 - a GateRe
 
     from llm_latency_lens.report.console import print_report  # noqa: PLC0415
     from llm_latency_lens.report.gate import annotations, gate_report  # noqa: PLC0415
-    from llm_latency_lens.report.junit import junit_xml  # noqa: PLC0415
+    from llm_latency_lens.report.junit import gate_junit  # noqa: PLC0415
     from llm_latency_lens.report.markdown import to_markdown  # noqa: PLC0415
 
     report = gate_report(found)
     if given["junit"]:
-        _write(given["junit"], junit_xml(found))
+        _write(given["junit"], gate_junit(found))
     if given["markdown"] not in {None, "-"}:
         _write(given["markdown"], to_markdown(report))
     github = given["github"]

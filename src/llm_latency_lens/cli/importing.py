@@ -8,18 +8,29 @@ import click
 from llm_latency_lens.cli.options import JSON, options
 from llm_latency_lens.errors import UsageError
 
-_TOOLS = ("vllm", "sglang", "aiperf", "genai-perf")
+_TOOLS = ("vllm", "sglang", "aiperf", "genai-perf", "guidellm", "inference-perf", "genai-bench", "llmperf", "llmeter", "evalscope")  # fmt: skip
 
 
 @click.command("import")
-@click.argument("tool", type=click.Choice(_TOOLS))
+@click.argument("tool", metavar="TOOL", type=click.Choice(_TOOLS))
 @click.argument("file", type=click.Path())
 @options(JSON)
 def importing(tool: str, file: str, *, as_json: bool) -> int:
     """Read a result file of another tool.
 
-    vllm: what --save-result wrote; sglang: the --output-file; aiperf and genai-perf: the JSON export.
-    Numbers stay as the tool defines them: docs/as-other-tools.md.
+    Numbers stay as the tool defines them: docs/as-other-tools.md. TOOL and its FILE:
+
+    \b
+      vllm             what --save-result wrote
+      sglang           the --output-file
+      aiperf           profile_export_aiperf.json
+      genai-perf       profile_export_genai_perf.json
+      guidellm         benchmarks.json with one benchmark
+      inference-perf   summary_lifecycle_metrics.json
+      genai-bench      the JSON of one concurrency
+      llmperf          the ..._summary.json
+      llmeter          stats.json
+      evalscope        benchmark_summary.json
     """
     import msgspec  # noqa: PLC0415
 

@@ -12,6 +12,7 @@ from llm_latency_lens.errors import UsageError
 _FORMATS = (
     option("--html", metavar="FILE", type=click.Path(dir_okay=False), help="Write one self-contained page; - is stdout."),
     option("--markdown", metavar="FILE", type=click.Path(dir_okay=False), help="Write Markdown; - is stdout."),
+    option("--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write a run's checks as JUnit XML; - is stdout."),
 )  # fmt: skip
 
 
@@ -43,13 +44,28 @@ def report(run_id: str, **given: Any) -> int:  # noqa: ANN401 - click's options
         _give(given["html"], page_of(document, records_of(document, given["runs_dir"])))
     if given["markdown"]:
         _give(given["markdown"], to_markdown(report_of(document)))
+    if given["junit"]:
+        _give(given["junit"], _junit(document, run_id))
     if given["as_json"]:
         import msgspec  # noqa: PLC0415
 
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
-    elif not given["html"] and not given["markdown"]:
+    elif not any(given[name] for name in ("html", "markdown", "junit")):
         print_report(report_of(document), sys.stdout)
     return 0
+
+
+def _junit(document: dict[str, Any], where: str) -> str:
+    from llm_latency_lens.cli.stored import typed  # noqa: PLC0415
+    from llm_latency_lens.model.result import Result  # noqa: PLC0415
+    from llm_latency_lens.report.junit import result_junit  # noqa: PLC0415
+
+    found = typed(document, where)
+    if not isinstance(found, Result):
+        raise UsageError(
+            "--junit: a comparison has no checks of its own; try: llm-latency-lens gate"
+        )
+    return result_junit(found)
 
 
 def _give(path: str, text: str) -> None:

@@ -4,6 +4,7 @@ A latency keeps the tool's own name where its clock starts before the request is
 only what does not depend on the start (TPOT) is called by our name. Nothing is computed but units.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,12 @@ _AIPERF = {
     "inter_chunk_latency": ":inter_chunk_latency",
     "request_latency": ":request_latency",
 }
+_PERCENTILES = ("p50", "p90", "p95", "p99")
+_STATS = {**{name: name for name in ("mean", "min", "max", *_PERCENTILES)}, "median": "p50", "std_dev": "std", "stddev": "std"}  # fmt: skip
+_GUIDELLM = {"time_to_first_token_ms": 1e-3, "time_per_output_token_ms": 1e-3, "inter_token_latency_ms": 1e-3, "request_latency": 1.0}  # fmt: skip
+_OUR_TPOT = frozenset({("guidellm", "inter_token_latency_ms"), ("inference-perf", "time_per_output_token")})  # fmt: skip
+"""Where a tool divides the time from the first to the last token by one token less, under whatever name."""
+_AVERAGE = re.compile(r"[Aa]verage (.+) \((s|ms)\)")
 _SCALE = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "sec": 1.0, "s": 1.0, "seconds": 1.0}
 
 
@@ -135,10 +142,182 @@ def _aiperf(tool: str) -> Reader:
     return read
 
 
+def _guidellm(data: bytes) -> Imported:
+    """`benchmarks.json` with one benchmark in it: of a sweep each would be a result of its own."""
+    document: Document = msgspec.json.decode(data)
+    benchmarks = document["benchmarks"]
+    if len(benchmarks) != 1:
+        raise ValueError(f"the file has {len(benchmarks)} benchmarks, not one")
+    metrics = benchmarks[0]["metrics"]
+
+    def mean(name: str) -> float | None:
+        found = metrics.get(name)
+        return None if found is None else float(found["successful"]["mean"])
+
+    totals = metrics.get("request_totals", {})
+    return Imported(
+        tool="guidellm",
+        version=document.get("metadata", {}).get("guidellm_version"),
+        model=None,
+        completed=totals.get("successful"),
+        failed=totals.get("errored"),
+        duration=benchmarks[0].get("duration"),
+        output_tokens_per_second=mean("output_tokens_per_second"),
+        requests_per_second=mean("requests_per_second"),
+        metrics=_listed(
+            "guidellm",
+            {
+                name: (_merged(found["successful"], "percentiles"), scale)
+                for name, scale in _GUIDELLM.items()
+                if (found := metrics.get(name)) is not None
+            },
+        ),
+    )
+
+
+def _inference_perf(data: bytes) -> Imported:
+    """`summary_lifecycle_metrics.json`, or that of a stage."""
+    found: Document = msgspec.json.decode(data)
+    good = found["successes"]
+    throughput = good.get("throughput", {})
+    return Imported(
+        tool="inference-perf",
+        version=None,
+        model=None,
+        completed=good["count"],
+        failed=found.get("failures", {}).get("count"),
+        duration=None,
+        output_tokens_per_second=throughput.get("output_tokens_per_sec"),
+        requests_per_second=throughput.get("requests_per_sec"),
+        metrics=_listed("inference-perf", {n: (v, 1.0) for n, v in good["latency"].items() if v}),
+    )
+
+
+def _genai_bench(data: bytes) -> Imported:
+    """The JSON of one scenario at one concurrency; seconds."""
+    document: Document = msgspec.json.decode(data)
+    found = document.get("aggregated_metrics", document)
+    names = ("ttft", "tpot", "e2e_latency", "output_latency")
+    return Imported(
+        tool="genai-bench",
+        version=None,
+        model=None,
+        completed=found["num_completed_requests"],
+        failed=found.get("num_error_requests"),
+        duration=found.get("run_duration"),
+        output_tokens_per_second=found.get("mean_output_throughput_tokens_per_s"),
+        requests_per_second=found.get("requests_per_second"),
+        metrics=_listed("genai-bench", {n: (found["stats"][n], 1.0) for n in names}),
+    )
+
+
+def _llmperf(data: bytes) -> Imported:
+    """`..._summary.json`: everything flat under `results_`; seconds."""
+    found: Document = msgspec.json.decode(data)
+    metrics = {
+        name: (
+            {
+                **{stat: found.get(f"results_{name}_{stat}") for stat in ("mean", "min", "max", "stddev")},
+                **{stat: found.get(f"results_{name}_quantiles_{stat}") for stat in _PERCENTILES},
+            },
+            1.0,
+        )
+        for name in ("ttft_s", "inter_token_latency_s", "end_to_end_latency_s")
+    }  # fmt: skip
+    return Imported(
+        tool="llmperf",
+        version=None,
+        model=found.get("model"),
+        completed=found["results_num_completed_requests"],
+        failed=found.get("results_number_errors"),
+        duration=None,
+        output_tokens_per_second=found.get("results_mean_output_throughput_token_per_s"),
+        requests_per_second=None,
+        metrics=_listed("llmperf", metrics),
+    )
+
+
+def _llmeter(data: bytes) -> Imported:
+    """`stats.json` of a run: `time_to_first_token-p50` and its like; seconds."""
+    found: Document = msgspec.json.decode(data)
+    names = ("time_to_first_token", "time_to_last_token", "time_per_output_token")
+    metrics = {
+        name: (
+            {
+                "mean": found.get(f"{name}-average"),
+                **{stat: found.get(f"{name}-{stat}") for stat in _PERCENTILES},
+            },
+            1.0,
+        )
+        for name in names
+    }
+    total, failed = found["total_requests"], found.get("failed_requests")
+    minute = found.get("requests_per_minute")
+    return Imported(
+        tool="llmeter",
+        version=None,
+        model=found.get("model_id"),
+        completed=None if failed is None else total - failed,
+        failed=failed,
+        duration=found.get("total_test_time"),
+        output_tokens_per_second=None,
+        requests_per_second=None if minute is None else minute / 60.0,
+        metrics=_listed("llmeter", metrics),
+    )
+
+
+def _evalscope(data: bytes) -> Imported:
+    """`benchmark_summary.json`: averages, each with its unit in its name."""
+    found: Document = msgspec.json.decode(data)
+    metrics: dict[str, tuple[Document, float]] = {}
+    for words, value in found.items():
+        match = _AVERAGE.fullmatch(words)
+        if match is not None and isinstance(value, (int, float)):
+            metrics[match[1].strip().replace(" ", "_").lower()] = ({"mean": value}, _SCALE[match[2]])  # fmt: skip
+    return Imported(
+        tool="evalscope",
+        version=None,
+        model=None,
+        completed=found.get("Succeed requests"),
+        failed=found.get("Failed requests"),
+        duration=found.get("Time taken for tests (s)"),
+        output_tokens_per_second=found.get("Output token throughput (tok/s)"),
+        requests_per_second=found.get("Request throughput (req/s)"),
+        metrics=_listed("evalscope", metrics),
+    )
+
+
+def _merged(found: Document, inner: str) -> Document:
+    return {**found, **found.get(inner, {})}
+
+
+def _listed(tool: str, found: dict[str, tuple[Document, float]]) -> tuple[ImportedMetric, ...]:
+    """Statistics by the tool's name and the scale to seconds; our name where TPOT is ours."""
+    metrics = []
+    for theirs, (stats, scale) in found.items():
+        known = {
+            ours: float(value) * scale
+            for word, ours in _STATS.items()
+            if (value := stats.get(word)) is not None
+        }
+        if known:
+            name = "tpot" if (tool, theirs) in _OUR_TPOT else f"{tool}:{theirs}"
+            metrics.append(ImportedMetric(name=name, unit="s", **known))
+    if not metrics:
+        raise KeyError("latencies")
+    return tuple(metrics)
+
+
 READERS: dict[str, Reader] = {
     "vllm": _vllm,
     "sglang": _sglang,
     "aiperf": _aiperf("aiperf"),
     "genai-perf": _aiperf("genai-perf"),
+    "guidellm": _guidellm,
+    "inference-perf": _inference_perf,
+    "genai-bench": _genai_bench,
+    "llmperf": _llmperf,
+    "llmeter": _llmeter,
+    "evalscope": _evalscope,
 }
 """Tools whose result files can be read."""
