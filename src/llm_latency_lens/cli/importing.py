@@ -16,7 +16,7 @@ _TOOLS = ("vllm", "sglang", "aiperf", "genai-perf", "guidellm", "inference-perf"
 @click.argument("file", type=click.Path())
 @options(JSON)
 def importing(tool: str, file: str, *, as_json: bool) -> int:
-    """Read a result file of another tool.
+    r"""Read a result file of another tool.
 
     Numbers stay as the tool defines them: docs/as-other-tools.md. TOOL and its FILE:
 

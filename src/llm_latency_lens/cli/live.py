@@ -10,10 +10,8 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Coroutine
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.errors import ExitCode
@@ -22,6 +20,9 @@ from llm_latency_lens.runner.run import Run
 from llm_latency_lens.schedule.plan import Plan
 from llm_latency_lens.schedule.share import planned_in_phase
 from llm_latency_lens.units import NS_PER_S, MonoNs, format_duration
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _REFRESH_NS = 200_000_000
 
@@ -38,7 +39,12 @@ class LiveView:
         self._ttft = 0.0
         self._run: Run | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._console = Console(stderr=True)
+
+    @cached_property
+    def _console(self) -> "Console":
+        from rich.console import Console  # noqa: PLC0415 - 20 ms that a piped run does not need
+
+        return Console(stderr=True)
 
     def sink(self, record: Record) -> None:
         """Count one record."""
@@ -84,6 +90,13 @@ class LiveView:
         self._console.print(words, style="yellow", highlight=False)
 
     async def _show(self, run: Run) -> None:
+        from rich.progress import (  # noqa: PLC0415 - see _console
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
         columns = (
             TextColumn("{task.description}"),
             BarColumn(30),
