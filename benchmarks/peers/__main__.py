@@ -10,6 +10,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -153,8 +154,11 @@ def set_up(peer: Peer, home: pathlib.Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     interpreter = str(folder / "venv/bin/python")
     if peer.packages:
-        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-        subprocess.run([interpreter, "-m", "pip", "install", "-q", *peer.packages], check=True)
+        python, uv = peer.python or sys.executable, shutil.which("uv")
+        make = [uv, "venv", "-q", "--python", python] if uv else [python, "-m", "venv"]
+        add = [uv, "pip", "install", "-q", "--python", interpreter] if uv else [interpreter, "-m", "pip", "install", "-q"]  # fmt: skip
+        subprocess.run([*make, str(folder / "venv")], check=True)
+        subprocess.run([*add, *peer.packages], check=True)
     if peer.wheel:
         subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), peer.wheel], check=True)  # fmt: skip
         (wheel,) = folder.glob("*.whl")

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from llm_latency_lens.metrics.imports import read_import
+
 HERE = pathlib.Path(__file__).parent
 
 
@@ -42,7 +44,7 @@ class Peer(Struct, frozen=True, kw_only=True):
 
     `packages` go into its environment; of a client whose package would bring a GPU stack the `wheel` is
     downloaded, and what matches `unpacked` is taken out of it. `hub`: it takes a tokenizer only by its name in a
-    hub's cache.
+    hub's cache. `python`: the interpreter it needs, where ours is too old.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     unpacked: str = ""
     env: tuple[tuple[str, str], ...] = ()
     hub: bool = False
+    python: str = ""
 
 
 _CLIENT = ("aiohttp", "numpy", "tqdm", "transformers", "datasets", "pillow", "pandas", "jinja2", "requests", "tokenizers", "regex", "pybase64")  # fmt: skip
@@ -104,6 +107,54 @@ def _llmeter(work: Work) -> list[str]:
     ]  # fmt: skip
 
 
+def _guidellm(work: Work) -> list[str]:
+    return [
+        str(work.home / "guidellm/venv/bin/guidellm"), "run", "--backend", f"kind=openai_http,target={work.root},model=sim",
+        "--profile", f"kind=concurrent,streams={work.concurrency}", "--constraint", f"kind=max_requests,count={work.requests}",
+        "--tokenizer", f"kind=hf_auto,model={work.home / 'tokenizer'}", "--data",
+        f"kind=synthetic_text,prompt_tokens=32,output_tokens={work.tokens}", "--output", f"kind=json,path={work.out / 'r.json'}",
+        "--disable-console-interactive",
+    ]  # fmt: skip
+
+
+def _genai_bench(work: Work) -> list[str]:
+    return [
+        str(work.home / "genai-bench/venv/bin/genai-bench"), "benchmark", "--api-backend", "openai", "--api-base", work.root,
+        "--api-key", "x", "--api-model-name", "sim", "--model-tokenizer", str(work.home / "tokenizer"), "--task", "text-to-text",
+        "--traffic-scenario", f"D(32,{work.tokens})", "--num-concurrency", str(work.concurrency), "--max-time-per-run", "3",
+        "--max-requests-per-run", str(work.requests), "--experiment-base-dir", str(work.out), "--experiment-folder-name", "r",
+        "--log-dir", str(work.out),
+    ]  # fmt: skip
+
+
+def _evalscope(work: Work) -> list[str]:
+    return [
+        str(work.home / "evalscope/venv/bin/evalscope"), "perf", "--url", f"{work.base_url}/chat/completions", "--api", "openai",
+        "--model", "sim", "--parallel", str(work.concurrency), "--number", str(work.requests), "--stream", "--tokenizer-path",
+        str(work.home / "tokenizer"), "--dataset", "random", "--min-prompt-length", "32", "--max-prompt-length", "32",
+        "--prefix-length", "0", "--max-tokens", str(work.tokens), "--min-tokens", str(work.tokens), "--outputs-dir", str(work.out),
+        "--no-test-connection",
+    ]  # fmt: skip
+
+
+def _inference_perf(work: Work) -> list[str]:
+    def fixed(length: int) -> dict[str, int]:
+        return {"min": length, "max": length, "mean": length, "std_dev": 0, "total_count": work.requests}  # fmt: skip
+
+    config = {
+        "load": {"type": "concurrent", "num_workers": 1, "stages": [{"num_requests": work.requests, "concurrency_level": work.concurrency}]},
+        "api": {"type": "chat", "streaming": True},
+        "server": {"type": "vllm", "model_name": "sim", "base_url": work.root, "ignore_eos": True},
+        "tokenizer": {"pretrained_model_name_or_path": str(work.home / "tokenizer")},
+        "data": {"type": "random", "input_distribution": fixed(32), "output_distribution": fixed(work.tokens)},
+        "report": {"request_lifecycle": {"summary": True, "per_stage": False, "per_request": False}},
+        "storage": {"local_storage": {"path": str(work.out)}},
+    }  # fmt: skip
+    path = work.out / "config.yml"
+    path.write_text(json.dumps(config))  # JSON is YAML too
+    return [str(work.home / "inference-perf/venv/bin/inference-perf"), "--config_file", str(path)]
+
+
 def _from_milliseconds(document: dict[str, float]) -> Told:
     def of(*names: str) -> float | None:
         value = next((document[name] for name in names if name in document), None)
@@ -128,6 +179,20 @@ def _read_aiperf(work: Work) -> Told:
     return Told(mean=found["avg"] / 1e3, p50=found["p50"] / 1e3, p99=found["p99"] / 1e3)
 
 
+def _read_imported(tool: str, pattern: str) -> Callable[[Work], Told]:
+    """Through our own importer of the tool's file."""
+
+    def read(work: Work) -> Told:
+        path = max(work.out.rglob(pattern), key=lambda found: found.stat().st_mtime)
+        metrics = read_import(tool, path.read_bytes(), str(path)).metrics
+        ttft = next(
+            one for one in metrics if "first_token" in one.name or one.name.endswith(":ttft")
+        )
+        return Told(mean=ttft.mean, p50=ttft.p50, p99=ttft.p99)
+
+    return read
+
+
 def _read_llmeter(work: Work) -> Told:
     values = sorted(json.loads((work.out / "r.json").read_text())["ttft"])
     if not values:
@@ -141,12 +206,13 @@ PEERS: tuple[Peer, ...] = (
     Peer(name="sglang", version="0.5.23", packages=(), wheel="sglang==0.5.23", unpacked="*_bench*.so", command=_sglang, read=_read_sglang, env=_OFFLINE),
     Peer(name="aiperf", version="0.13.0", packages=("aiperf==0.13.0",), command=_aiperf, read=_read_aiperf, env=_OFFLINE, hub=True),
     Peer(name="llmeter", version="0.2.0", packages=("llmeter[openai]==0.2.0", "httpx"), command=_llmeter, read=_read_llmeter),
+    Peer(name="guidellm", version="0.8.1", packages=("guidellm==0.8.1",), command=_guidellm, read=_read_imported("guidellm", "r.json"), env=_OFFLINE),
+    Peer(name="genai-bench", version="0.0.5", packages=("genai-bench==0.0.5",), command=_genai_bench, read=_read_imported("genai-bench", "D*.json"), env=_OFFLINE),
+    Peer(name="evalscope", version="1.14.1", packages=("evalscope[perf]==1.14.1",), command=_evalscope, read=_read_imported("evalscope", "benchmark_summary.json"), env=_OFFLINE),
+    Peer(name="inference-perf", version="0.7.0", packages=("inference-perf==0.7.0",), command=_inference_perf, read=_read_imported("inference-perf", "summary_lifecycle_metrics.json"), env=_OFFLINE, python="python3.12"),
 )  # fmt: skip
 
 NOT_HERE = {
-    "guidellm": "its install needs torch with CUDA (6 GB); not yet run here",
-    "genai-bench": "not yet run here",
-    "inference-perf": "needs Python 3.12 or newer; not yet run here",
-    "evalscope": "not yet run here",
+    "llmperf": "Python 3.10 and 1.1 GB of Ray; no longer kept up",
 }
 """Peers without a row, and why."""
