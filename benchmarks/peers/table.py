@@ -138,15 +138,13 @@ def _evalscope(work: Work) -> list[str]:
 
 
 def _inference_perf(work: Work) -> list[str]:
-    def fixed(length: int) -> dict[str, int]:
-        return {"min": length, "max": length, "mean": length, "std_dev": 0, "total_count": work.requests}  # fmt: skip
-
     config = {
         "load": {"type": "concurrent", "num_workers": 1, "stages": [{"num_requests": work.requests, "concurrency_level": work.concurrency}]},
         "api": {"type": "chat", "streaming": True},
         "server": {"type": "vllm", "model_name": "sim", "base_url": work.root, "ignore_eos": True},
         "tokenizer": {"pretrained_model_name_or_path": str(work.home / "tokenizer")},
-        "data": {"type": "random", "input_distribution": fixed(32), "output_distribution": fixed(work.tokens)},
+        # Of its generators for chat the one without a data set to download; the server decides how long answers are.
+        "data": {"type": "mock"},
         "report": {"request_lifecycle": {"summary": True, "per_stage": False, "per_request": False}},
         "storage": {"local_storage": {"path": str(work.out)}},
     }  # fmt: skip
@@ -193,6 +191,13 @@ def _read_imported(tool: str, pattern: str) -> Callable[[Work], Told]:
     return read
 
 
+def _read_evalscope(work: Work) -> Told:
+    """Means and percentiles are in files of their own."""
+    mean = _read_imported("evalscope", "benchmark_summary.json")(work).mean
+    rest = _read_imported("evalscope", "benchmark_percentile.json")(work)
+    return Told(mean=mean, p50=rest.p50, p99=rest.p99)
+
+
 def _read_llmeter(work: Work) -> Told:
     values = sorted(json.loads((work.out / "r.json").read_text())["ttft"])
     if not values:
@@ -208,7 +213,7 @@ PEERS: tuple[Peer, ...] = (
     Peer(name="llmeter", version="0.2.0", packages=("llmeter[openai]==0.2.0", "httpx"), command=_llmeter, read=_read_llmeter),
     Peer(name="guidellm", version="0.8.1", packages=("guidellm==0.8.1",), command=_guidellm, read=_read_imported("guidellm", "r.json"), env=_OFFLINE),
     Peer(name="genai-bench", version="0.0.5", packages=("genai-bench==0.0.5",), command=_genai_bench, read=_read_imported("genai-bench", "D*.json"), env=_OFFLINE),
-    Peer(name="evalscope", version="1.14.1", packages=("evalscope[perf]==1.14.1",), command=_evalscope, read=_read_imported("evalscope", "benchmark_summary.json"), env=_OFFLINE),
+    Peer(name="evalscope", version="1.14.1", packages=("evalscope[perf]==1.14.1",), command=_evalscope, read=_read_evalscope, env=_OFFLINE),
     Peer(name="inference-perf", version="0.7.0", packages=("inference-perf==0.7.0",), command=_inference_perf, read=_read_imported("inference-perf", "summary_lifecycle_metrics.json"), env=_OFFLINE, python="python3.12"),
 )  # fmt: skip
 

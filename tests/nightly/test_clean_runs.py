@@ -32,5 +32,4 @@ def test_q_fewer_than_one_clean_run_in_a_hundred_is_called_invalid() -> None:
             result = run(profiler.benchmark(load, "hello"))
             verdicts[result.verdict] += 1
             causes.update(one.name for one in result.quality.checks if one.verdict == "INVALID")
-    print(dict(verdicts), dict(causes))
     assert verdicts["INVALID"] < RUNS / 100, causes

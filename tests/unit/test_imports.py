@@ -105,6 +105,18 @@ def test_the_same_measurement_reads_the_same_from_every_tool(tool: str) -> None:
     assert (found.completed, found.failed) == (9, 1)
 
 
+def test_both_files_of_evalscope_are_read_in_either_version() -> None:
+    """Newer versions say Avg TTFT (ms) in the summary; the percentiles are rows of a file of their own."""
+    newer = {"Test Duration (s)": 2.5, "Success Requests": 9, "Failed Requests": 1, "Avg Latency (s)": 1.48, "Avg TTFT (ms)": 201.0, "Avg Input Tokens": 32.0}  # fmt: skip
+    found = read_import("evalscope", json.dumps(newer).encode(), "r.json")
+    assert {one.name: one.mean for one in found.metrics} == {"evalscope:latency": 1.48, "evalscope:ttft": pytest.approx(0.201)}  # fmt: skip
+    assert (found.completed, found.failed, found.duration) == (9, 1, 2.5)
+    rows = [{"Percentiles": "min", "TTFT (ms)": 190.0, "Input tokens": 32.0}, {"Percentiles": "50%", "TTFT (ms)": 200.0}, {"Percentiles": "99%", "TTFT (ms)": 219.0}]  # fmt: skip
+    (ttft,) = read_import("evalscope", json.dumps(rows).encode(), "p.json").metrics
+    assert ttft.name == "evalscope:ttft"
+    assert [ttft.min, ttft.p50, ttft.p99] == pytest.approx([0.19, 0.2, 0.219])
+
+
 def test_a_sweep_of_guidellm_is_no_single_result() -> None:
     """It says how many there are."""
     sweep = {"benchmarks": [*GUIDELLM["benchmarks"], *GUIDELLM["benchmarks"]]}

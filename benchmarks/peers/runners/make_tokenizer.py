@@ -14,4 +14,6 @@ cached = home / "hub/hub/models--local--tok"
 (cached / "refs").mkdir(parents=True, exist_ok=True)
 (cached / "refs/main").write_text("0" * 40)
 for folder in (home / "tokenizer", cached / "snapshots" / ("0" * 40)):
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]").save_pretrained(folder)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]")
+    fast.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
+    fast.save_pretrained(folder)

@@ -32,7 +32,8 @@ _STATS = {**{name: name for name in ("mean", "min", "max", *_PERCENTILES)}, "med
 _GUIDELLM = {"time_to_first_token_ms": 1e-3, "time_per_output_token_ms": 1e-3, "inter_token_latency_ms": 1e-3, "request_latency": 1.0}  # fmt: skip
 _OUR_TPOT = frozenset({("guidellm", "inter_token_latency_ms"), ("inference-perf", "time_per_output_token")})  # fmt: skip
 """Where a tool divides the time from the first to the last token by one token less, under whatever name."""
-_AVERAGE = re.compile(r"[Aa]verage (.+) \((s|ms)\)")
+_AVERAGE = re.compile(r"(?:Average|Avg) (.+) \((s|ms)\)")
+_IN_TIME = re.compile(r"(.+) \((s|ms)\)")
 _SCALE = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "sec": 1.0, "s": 1.0, "seconds": 1.0}
 
 
@@ -267,24 +268,53 @@ def _llmeter(data: bytes) -> Imported:
 
 
 def _evalscope(data: bytes) -> Imported:
-    """`benchmark_summary.json`: averages, each with its unit in its name."""
-    found: Document = msgspec.json.decode(data)
+    """`benchmark_summary.json`: averages, each with its unit in its name; or `benchmark_percentile.json`."""
+    found: Document | list[Document] = msgspec.json.decode(data)
+    if isinstance(found, list):
+        return Imported(
+            tool="evalscope",
+            version=None,
+            model=None,
+            completed=None,
+            failed=None,
+            duration=None,
+            output_tokens_per_second=None,
+            requests_per_second=None,
+            metrics=_listed("evalscope", _percentile_rows(found)),
+        )
     metrics: dict[str, tuple[Document, float]] = {}
     for words, value in found.items():
         match = _AVERAGE.fullmatch(words)
         if match is not None and isinstance(value, (int, float)):
-            metrics[match[1].strip().replace(" ", "_").lower()] = ({"mean": value}, _SCALE[match[2]])  # fmt: skip
+            metrics[_plain(match[1])] = ({"mean": value}, _SCALE[match[2]])
     return Imported(
         tool="evalscope",
         version=None,
         model=None,
-        completed=found.get("Succeed requests"),
-        failed=found.get("Failed requests"),
-        duration=found.get("Time taken for tests (s)"),
-        output_tokens_per_second=found.get("Output token throughput (tok/s)"),
-        requests_per_second=found.get("Request throughput (req/s)"),
+        completed=found.get("Success Requests", found.get("Succeed requests")),
+        failed=found.get("Failed Requests", found.get("Failed requests")),
+        duration=found.get("Test Duration (s)", found.get("Time taken for tests (s)")),
+        output_tokens_per_second=found.get("Output Throughput (tok/s)", found.get("Output token throughput (tok/s)")),
+        requests_per_second=found.get("Req Throughput (req/s)", found.get("Request throughput (req/s)")),
         metrics=_listed("evalscope", metrics),
-    )
+    )  # fmt: skip
+
+
+def _percentile_rows(rows: list[Document]) -> dict[str, tuple[Document, float]]:
+    """A row for each percentile, a column for each quantity."""
+    found: dict[str, tuple[Document, float]] = {}
+    for row in rows:
+        percent = str(row["Percentiles"])
+        stat = f"p{percent[:-1]}" if percent.endswith("%") else percent
+        for words, value in row.items():
+            match = _IN_TIME.fullmatch(words)
+            if match is not None:
+                found.setdefault(_plain(match[1]), ({}, _SCALE[match[2]]))[0][stat] = value
+    return found
+
+
+def _plain(words: str) -> str:
+    return words.strip().replace(" ", "_").lower()
 
 
 def _merged(found: Document, inner: str) -> Document:

@@ -9,6 +9,8 @@ from llm_latency_lens.simulator.asked import Address, BadRequestError
 from llm_latency_lens.simulator.voice import VOICES, Voice
 
 MODELS = "/v1/models"
+HEALTH = "/health"
+"""What vLLM, SGLang and llama.cpp answer to those who ask whether they are there."""
 _ROUTES: tuple[tuple[str, str], ...] = (
     # OpenAI and everything compatible; Azure's two kinds of path; OpenRouter; Groq.
     (r"(?:/openai|/api)?(?:/v1)?/chat/completions", "openai_chat"),

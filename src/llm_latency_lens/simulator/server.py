@@ -24,7 +24,7 @@ from llm_latency_lens.simulator.reply import (
     make_reply,
     refusal_of,
 )
-from llm_latency_lens.simulator.routes import MODELS, Route, route
+from llm_latency_lens.simulator.routes import HEALTH, MODELS, Route, route
 from llm_latency_lens.simulator.spec import SimulatorSpec
 from llm_latency_lens.simulator.stamp import WallMap, ask_for_stamps, now
 from llm_latency_lens.simulator.stream import Stream
@@ -123,8 +123,8 @@ class Simulator:
     def _on_request(self, connection: Connection, arrived: Arrived) -> None:
         found: Route | None = None
         try:
-            if arrived.path == MODELS and arrived.method == "GET":
-                self._tell_models(connection, arrived)
+            if arrived.method == "GET" and arrived.path in {MODELS, HEALTH}:
+                self._tell(connection, arrived)
                 return
             found = route(arrived.method, arrived.path)
             self._on_call(connection, arrived, found)
@@ -132,9 +132,12 @@ class Simulator:
             connection.write(bad_request(error, found, arrived).data)
             connection.answered()
 
-    def _tell_models(self, connection: Connection, arrived: Arrived) -> None:
+    def _tell(self, connection: Connection, arrived: Arrived) -> None:
+        """Which models there are, or that all is well; neither is a call, neither is in the ledger."""
         models = [{"id": self.spec.model, "object": "model", "owned_by": "simulator"}]
-        document = {"object": "list", "data": models}
+        document: dict[str, object] = {"status": "ok"}
+        if arrived.path == MODELS:
+            document = {"object": "list", "data": models}
         connection.write(json_response(200, document, keep_alive=arrived.keep_alive))
         connection.answered()
 
