@@ -47,7 +47,7 @@ class Row(Struct, kw_only=True):
     paced: float | None = None
     peak: int | None = None
     errors: dict[int, tuple[float | None, float | None]] = {}
-    failed: str = ""
+    failed: list[str] = []
 
 
 def ours(work: Work) -> list[str]:
@@ -108,24 +108,46 @@ def against_ready(peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> tupl
 
 
 def measure(peer: Peer, home: pathlib.Path) -> Row:
-    """All of a peer's numbers; what fails is said in its row."""
+    """All of a peer's numbers; one that fails is left out, and the row says why."""
     row = Row(name=peer.name, version=peer.version, install=_size(home / peer.name))
-    try:
-        row.start, _, _ = served(peer, home, {"concurrency": 1, "requests": 1, "tokens": 16}, ("0ms", "0ms"))  # fmt: skip
-        shape = {**CAPACITY, "requests": _SLOW.get(peer.name, CAPACITY["requests"])}
-        taken, _, ledger = served(peer, home, shape, ("0ms", "0ms"))
-        row.capacity = _tokens(ledger) / max(taken.cpu - row.start.cpu, 1e-6)
-        row.peak = taken.peak
-        taken, served_tokens = against_ready(peer, home, shape)
-        row.ready = served_tokens / max(taken.cpu - row.start.cpu, 1e-6)
-        taken, _, ledger = served(peer, home, PACED, ("200ms", "10ms"))
-        row.paced = max(taken.cpu - row.start.cpu, 1e-6) / _tokens(ledger)
-        for streams in STREAMS:
-            _, told, ledger = served(peer, home, {"concurrency": streams, "requests": max(4, streams), "tokens": 64}, ("200ms", "20ms"))  # fmt: skip
-            row.errors[streams] = _errors(told, ledger)
-    except (RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
-        row.failed = str(error)[:160]
+    shape = {**CAPACITY, "requests": _SLOW.get(peer.name, CAPACITY["requests"])}
+    for step in (_start, _ready, _capacity, _paced, _accuracy):
+        try:
+            step(row, peer, home, shape)
+        except (RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
+            row.failed.append(f"{step.__name__[1:]}: {str(error)[:120]}")
     return row
+
+
+def _start(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
+    row.start, _told, _ledger = served(peer, home, {"concurrency": 1, "requests": 1, "tokens": 16}, ("5ms", "1ms"))  # fmt: skip
+
+
+def _ready(row: Row, peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> None:
+    taken, tokens = against_ready(peer, home, shape)
+    row.ready = tokens / _net(row, taken)
+
+
+def _capacity(row: Row, peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> None:
+    taken, _, ledger = served(peer, home, shape, ("0ms", "0ms"))
+    row.peak = taken.peak
+    row.capacity = _tokens(ledger) / _net(row, taken)
+
+
+def _paced(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
+    taken, _told, ledger = served(peer, home, PACED, ("200ms", "10ms"))
+    row.paced = _net(row, taken) / _tokens(ledger)
+
+
+def _accuracy(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
+    for streams in STREAMS:
+        _taken, told, ledger = served(peer, home, {"concurrency": streams, "requests": max(4, streams), "tokens": 64}, ("200ms", "20ms"))  # fmt: skip
+        row.errors[streams] = _errors(told, ledger)
+
+
+def _net(row: Row, taken: Taken) -> float:
+    """CPU seconds without the start's."""
+    return max(taken.cpu - (row.start.cpu if row.start else 0.0), 1e-6)
 
 
 def _tokens(ledger: Ledger) -> int:
@@ -191,7 +213,7 @@ def table(rows: list[Row]) -> str:
             mean, p99 = row.errors.get(streams, (None, None))
             ends = (_shown(v, lambda v: f"{v * 1000:+.2f}") for v in (mean, p99))
             cells.append(" / ".join(ends) + " ms")
-        lines.append("| " + " | ".join(cells) + (f" {row.failed} |" if row.failed else " |"))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -217,15 +239,16 @@ def main() -> None:
             set_up(peer, given.home)
         print(f"measuring {peer.name}", file=sys.stderr)
         rows.append(measure(peer, given.home))
-        if rows[-1].failed:
-            print(f"  {rows[-1].failed}", file=sys.stderr)
+        for words in rows[-1].failed:
+            print(f"  {words}", file=sys.stderr)
     found = table(rows)
     print(found)
     if given.write:
         page = HERE.parents[1] / "docs/peers.md"
         head, _, _ = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
         rest = "".join(f"- {name}: {why}.\n" for name, why in NOT_HERE.items())
-        page.write_text(f"{head}<!-- table -->\n{found}\n\nWithout a row:\n\n{rest}", encoding="utf-8")  # fmt: skip
+        rest += "".join(f"- {row.name}, {words}\n" for row in rows for words in row.failed)
+        page.write_text(f"{head}<!-- table -->\n{found}\n\nWithout a row, or a number:\n\n{rest}", encoding="utf-8")  # fmt: skip
 
 
 if __name__ == "__main__":
