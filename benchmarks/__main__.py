@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.decode import TOKEN, decoding, reading
-from benchmarks.load import Measured, measure
+from benchmarks.load import Measured, measure, open_loop
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
 from llm_latency_lens.simulator.spec import SimulatorSpec
@@ -82,6 +82,15 @@ def accuracy() -> list[Row]:
     return rows
 
 
+def schedule() -> list[Row]:
+    """500 requests a second for eight seconds: how late they begin."""
+    slip = open_loop(500, 8)
+    p99 = slip.max if slip.p99 is None else slip.p99
+    return [
+        ("slip p50 / p99 / max", _ms(slip.p50 or 0.0, p99 or 0.0, slip.max or 0.0), "p99 <= 1 ms")
+    ]
+
+
 def _ms(*seconds: float) -> str:
     return " / ".join(f"{value * 1000:.4f}" for value in seconds) + " ms"
 
@@ -133,6 +142,7 @@ def _seconds(*arguments: str) -> float:
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "Capacity (64 streams, 2,000 requests x 256 tokens, TTFT 0, ITL 0)": capacity,
     "Accuracy (TTFT 200 ms, 50 tokens/s a stream, 64 tokens, closed loop)": accuracy,
+    "Open loop (500 requests/s, TTFT 50 ms, 8 tokens; measuring process and parent on one CPU)": schedule,
     "Decoding": decode,
     "Start-up and size": startup,
 }

@@ -10,8 +10,9 @@ from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.load import Load
 from llm_latency_lens.metrics.summary import Summary
 from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.model.result import Distribution
 from llm_latency_lens.model.truth import Truth
-from llm_latency_lens.profiler import Profiler
+from llm_latency_lens.profiler import Profiler, run
 from llm_latency_lens.runner.books import Books
 from llm_latency_lens.runner.run import Run
 from llm_latency_lens.simulator.latency import parse_latency
@@ -68,3 +69,17 @@ def measure(concurrency: int, requests: int, tokens: int, ttft: str, itl: str) -
         raise RuntimeError(f"not every request succeeded: {summary.failures}")
     truth = compare_with_ledger(records, ledger)
     return Measured(books, parent, truth, summary.coalesced or 0.0)
+
+
+def open_loop(rate: int, seconds: int) -> Distribution:
+    """Slip (begun less intended, s) of a constant rate; measuring process and parent share the client's CPU."""
+    spec = SimulatorSpec(ttft=parse_latency("50ms"), itl=parse_latency("5ms"), tokens=8)
+    pin(CLIENT_CORE)
+    core = SERVER_CORE if (os.cpu_count() or 1) > 1 else None
+    with SimulatorProcess(spec, core=core) as simulator:
+        profiler = Profiler("openai:sim", base_url=simulator.base_url, environment={})
+        load = Load(rate=rate, duration=f"{seconds}s", warmup=64, workers=1, seed=1)
+        slip = run(profiler.benchmark(load, "hello")).offered.slip
+    if slip is None:
+        raise RuntimeError("nothing was sent")
+    return slip

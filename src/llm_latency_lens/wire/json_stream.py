@@ -77,11 +77,17 @@ def _one_by_one(
 
 
 def _pieces(whole: bytes, position: int) -> Iterator[bytes]:
-    """What is behind `position`, in growing pieces: little more is split into lines than is read."""
+    """What is behind `position`, in growing pieces: little more is split into lines than is read.
+
+    A piece ends between two events where one ends in it: an event cut in two is read the slow way.
+    """
     size = _PIECE
     while position < len(whole):
-        yield whole[position : position + size]
-        position += size
+        until = position + size
+        ends = (whole.rfind(mark, position, until) + len(mark) for mark in (b"\n\n", b"\n\r\n"))
+        end = next((end for end in ends if end > position), until)
+        yield whole[position:end]
+        position = end
         size = min(2 * size, _LARGEST_PIECE)
 
 

@@ -70,6 +70,8 @@ class Mould(Struct, frozen=True):
 
     def cast(self, body: bytes, position: int, max_event: int) -> Deltas | None:
         """The events from `position` on that fit, up to some tens of kilobytes, as one; None where the next does not."""
+        if not body.startswith(self.before, position):
+            return None
         window = body[position : position + _WINDOW]
         pieces = window.split(self.after)
         rest = pieces.pop()  # an event whose end was not found
