@@ -80,6 +80,8 @@ def test_benchmark_reports_stores_and_shows_again(tmp_path: pathlib.Path) -> Non
             "ttft<5s",
             "--seed",
             "9",
+            # Forty requests on a busy machine may be too few for a verdict; that is not the question here.
+            "--allow-invalid",
         )
         found = lll(*arguments, cwd=tmp_path)
     assert found.code == 0, found.err

@@ -18,11 +18,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("gate")
     specs = [SimulatorSpec(ttft=parse_latency(t), itl=parse_latency("1ms"), tokens=6) for t in ("20ms", "30ms")]  # fmt: skip
     with SimulatorProcess(specs[0]) as fast, SimulatorProcess(specs[1]) as slow:
-        ask = ["-p", "hi", "-n", "160", "-c", "4", "--json"]
+        ask = ["-p", "hi", "-n", "160", "-c", "4", "--json", "--allow-invalid"]
         base = lll("benchmark", "openai:sim", "--base-url", fast.base_url, *ask, cwd=path)
         now = lll("benchmark", "openai:sim", "--base-url", slow.base_url, *ask, cwd=path)
         urls = ["--base-url", fast.base_url, "--base-url", slow.base_url]
-        both = lll("compare", "openai:sim", "openai:sim", *urls, "-p", "hi", "-n", "20", "--json", "--runs-dir", "other", cwd=path)  # fmt: skip
+        both = lll("compare", "openai:sim", "openai:sim", *urls, "-p", "hi", "-n", "20", "--json", "--runs-dir", "other", "--allow-invalid", cwd=path)  # fmt: skip
     assert (base.code, now.code, both.code) == (0, 0, 0)
     (path / "base.json").write_text(base.out)
     (path / "both.json").write_text(both.out)

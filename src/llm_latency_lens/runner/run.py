@@ -42,6 +42,8 @@ from llm_latency_lens.schedule.share import share
 _LEAD_NS = 50_000_000
 """Time between the word and the start of a phase: enough for it to reach every worker."""
 
+_step_aside: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
+
 Sink = Callable[[Record], None]
 RawSink = Callable[[Attempt], None]
 
@@ -213,7 +215,7 @@ class Run:
             for sink in self._sinks:
                 sink(record)
             # A measuring process on this CPU may be due: it would wait a scheduler's slice (2-3 ms).
-            os.sched_yield()
+            _step_aside()
 
     def _on_progress(self, number: int, progress: Progress) -> None:
         self._seats[number].progress = progress
