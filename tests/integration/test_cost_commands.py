@@ -135,7 +135,7 @@ def test_m4_a_server_that_ignores_the_limit_is_told_of(folder: pathlib.Path) -> 
     assert result.cost is not None
     assert result.cost.cap is not None
     assert result.cost.cap["broke"]
-    assert 2 <= result.outcomes["ok"] < 10
+    assert 2 <= result.outcomes["ok"] < 50
     assert Decimal(result.cost.cap["overrun"]) > Decimal("0.09")
 
 

@@ -72,7 +72,7 @@ def _state(pid: int) -> str:
 def test_q8_answers_in_one_burst_invalidate(tmp_path: pathlib.Path) -> None:
     """Q8: a server that holds everything back until the end: exit 4, or 0 where that is allowed."""
     burst = SimulatorSpec(
-        ttft=parse_latency("20ms"), itl=parse_latency("1ms"), tokens=30, faults=(parse_fault("burst"),)
+        ttft=parse_latency("20ms"), itl=parse_latency("5ms"), tokens=30, faults=(parse_fault("burst"),)
     )  # fmt: skip
     with SimulatorProcess(burst) as server:
         found = lll(*words(server, "-n", "20", "-c", "4"), cwd=tmp_path)
