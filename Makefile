@@ -16,7 +16,10 @@ peers: $(VENV)/.dev ; @$(BIN)/python -m benchmarks.peers --setup --write
 check: lint types arch ; @$(BIN)/python docs/generate.py --check && $(MAKE) --no-print-directory test
 nightly: $(VENV)/.dev ; @LLL_NIGHTLY=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-lock: ; @uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url -q pyproject.toml -o requirements/base.lock && uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url -q --group dev pyproject.toml -o requirements/dev.lock
+LOCK := uv pip compile --universal -p 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url -q --group build
+lock:
+	@$(LOCK) pyproject.toml -o requirements/base.lock
+	@$(LOCK) --group dev pyproject.toml -o requirements/dev.lock
 clean: ; @rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
 # uv where it is installed, plain venv + pip otherwise; a lock file that has not changed is not installed again.
