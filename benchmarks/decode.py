@@ -111,7 +111,7 @@ def reading() -> float:
     """Token events per CPU second: bytes to events to arrivals, a read every three events (OpenAI chat)."""
     rows, size = array("q"), len(_CHAT) * _TOKENS
     for end in range(3 * len(_CHAT), size + 3 * len(_CHAT), 3 * len(_CHAT)):
-        rows.extend((min(end, size), end, end))
+        rows.extend((min(end, size), end, end, end))
     recording = Recording(
         marks=Marks(ended=1),
         ending=Ending(EndKind.COMPLETE),

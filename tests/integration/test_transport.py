@@ -87,7 +87,7 @@ async def exchange(port: int, count: int = 1, **changes: int) -> list[Recording]
 def rows(recording: Recording) -> list[tuple[int, int, int]]:
     """End, user stamp, kernel stamp of each read."""
     flat = recording.read_rows().tolist()
-    return list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+    return list(zip(flat[::4], flat[1::4], flat[2::4], strict=True))
 
 
 FRAMINGS: dict[str, tuple[bytes, bytes, EndKind]] = {

@@ -14,7 +14,7 @@ from llm_latency_lens.runner.inflate import InflateError, inflate
 
 def recorded(body: bytes, ends: list[int]) -> Recording:
     """A recording whose reads ended at these offsets, read i at instant i."""
-    rows = [number for i, end in enumerate(ends) for number in (end, i, i)]
+    rows = [number for i, end in enumerate(ends) for number in (end, i, i, i)]
     return Recording(
         marks=Marks(ended=9),
         ending=Ending(EndKind.COMPLETE),
@@ -39,8 +39,8 @@ def test_w10_each_read_means_what_was_flushed_with_it(pieces: list[bytes], codin
     found = inflate(recorded(body, ends), coding, 1 << 20)
     assert found.body == b"".join(pieces)
     sizes = [sum(map(len, pieces[: i + 1])) for i in range(len(pieces))]
-    assert found.read_rows().tolist()[::3] == [*sizes, sizes[-1]]
-    assert found.read_rows().tolist()[1::3] == list(range(len(ends)))
+    assert found.read_rows().tolist()[::4] == [*sizes, sizes[-1]]
+    assert found.read_rows().tolist()[1::4] == list(range(len(ends)))
 
 
 @given(st.binary(min_size=1, max_size=400), st.lists(st.integers(0, 400), max_size=8))

@@ -30,7 +30,7 @@ def recorded(
     rows = array("q")
     for index, end in enumerate([*cuts, len(body)] if body else []):
         at = 2000 + 100 * index
-        rows.extend((end, at + 7, at if kernel else 0))
+        rows.extend((end, at + 7, at if kernel else 0, at if kernel else at + 7))
     return Recording(
         marks=Marks(sent=SENT, ended=9999),
         ending=Ending(kind, "why"),

@@ -77,6 +77,22 @@ class RateLimit(Struct, frozen=True, kw_only=True):
     tokens_reset: float | None = None
 
 
+class Widths(Struct, frozen=True, kw_only=True):
+    """How far back an instant of the record may lie before its stamp, in ns; 0 is exact.
+
+    Attributes:
+        sent: from `marks.sent` to the end of the call that took the whole request.
+        first_event, first_token, first_visible, last_token: from the earliest instant at which the
+            event's bytes can have arrived to the stamp of its read.
+    """
+
+    sent: int = 0
+    first_event: int = 0
+    first_token: int = 0
+    first_visible: int = 0
+    last_token: int = 0
+
+
 class Record(Struct, frozen=True, kw_only=True):
     """One attempt: instants in monotonic ns of the measuring process, as taken or None.
 
@@ -84,7 +100,8 @@ class Record(Struct, frozen=True, kw_only=True):
     after it. `response_id` is the answer's own id, else the one in a header.
 
     `arrivals[i]` is the instant, in ns after `marks.sent`, of the i-th network read that carried
-    tokens, `arrival_events[i]` how many token events it carried. `stamps` says whose clock stamped
+    tokens, `arrival_events[i]` how many token events it carried, `arrival_widths[i]` by how much the
+    events before its last may have arrived earlier (ns; () where every read is exact). `stamps` says whose clock stamped
     the reads: kernel, user or mixed; `late` is the largest user-minus-kernel delay seen, in ns.
     """
 
@@ -107,6 +124,9 @@ class Record(Struct, frozen=True, kw_only=True):
     first_kind: str | None = None
     arrivals: tuple[int, ...] = ()
     arrival_events: tuple[int, ...] = ()
+    arrival_widths: tuple[int, ...] = ()
+    widths: Widths = Widths()
+    characters: int = 0
     stamps: str = "none"
     late: int | None = None
     tokens: TokenCounts = TokenCounts()

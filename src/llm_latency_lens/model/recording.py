@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-READ_FIELDS = 3
-"""A row of `Recording.reads`: body bytes so far, user stamp, kernel stamp (0: none); int64 each."""
+READ_FIELDS = 4
+"""A row of `Recording.reads`: body bytes so far, user stamp, kernel stamp (0: none), earliest; int64 each."""
 
 
 class EndKind(StrEnum):
@@ -99,7 +99,9 @@ class Recording(Struct, frozen=True, kw_only=True):
     """One exchange as it happened.
 
     `reads` are packed int64 rows of `READ_FIELDS` (native byte order), one for each network read that
-    brought body bytes: the number of body bytes after it, the user stamp, the kernel stamp or 0.
+    brought body bytes: the number of body bytes after it, the user stamp, the kernel stamp or 0, and
+    `earliest`. No byte of the read had arrived by `earliest`, and the bytes of its last segment arrived
+    at its stamp (kernel, else user). Where `earliest` is the stamp, the read held one segment.
     `request_bytes` is what was handed to the socket, head included.
     """
 

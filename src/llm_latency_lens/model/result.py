@@ -26,7 +26,8 @@ class Distribution(Struct, frozen=True, kw_only=True):
     takes. `interval` holds 95 % intervals of the supported percentiles: order statistics, widened where
     neighbouring requests depend on each other (`tau` of them say as much as one independent one); for
     pooled gaps they hold over requests. `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the instrument's own errors stay
-    below (s), by calibration; null where this machine has not been calibrated.
+    below (s), by calibration; `width` is how far each percentile may lie below its value because
+    arrivals of this run are only known within intervals (all latest ends less all earliest ends); null where this machine has not been calibrated.
     """
 
     unit: str
@@ -43,6 +44,7 @@ class Distribution(Struct, frozen=True, kw_only=True):
     p99_9: float | None = None
     needs: dict[str, int] = {}
     interval: dict[str, tuple[float, float]] = {}
+    width: dict[str, float] = {}
     tau: float | None = None
     unknown: tuple[str, ...] = ()
     instrument: float | None = None

@@ -54,7 +54,7 @@ class Tape:
         response.feed(data)
         size = len(response.body)
         if size != self.size:
-            self.rows.extend((size, user, kernel))
+            self.rows.extend((size, user, kernel, kernel or user))
             self.size = size
             if size > self._check_at:
                 return response.failure or self._check_caps()
