@@ -1,7 +1,7 @@
 """One kept TCP connection: send a request, stamp what comes back, and say in what state it is left.
 
-This is the measured path. A read callback takes one `recvmsg`, two stamps and the HTTP framing, and
-nothing else; whatever goes wrong in it ends the exchange as a recording, never as an exception.
+This is the measured path. A read takes one `recvmsg`, two stamps and the HTTP framing, and nothing
+else; whatever goes wrong in it ends the exchange as a recording, never as an exception.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
+from llm_latency_lens.transport.poller import RESOLUTION_NS, Poller, Read
+from llm_latency_lens.transport.segments import SegmentCounter
 from llm_latency_lens.transport.stamps import ANCILLARY_SIZE, KernelClock
 from llm_latency_lens.transport.tape import Tape
 from llm_latency_lens.transport.tls import TlsLayer
@@ -39,27 +41,37 @@ class Connection:
 
     __slots__ = (
         "_done",
+        "_full_since",
         "_handle",
         "_kernel",
         "_last_activity",
         "_layers",
         "_loop",
         "_pending",
+        "_poller",
         "_retransmits",
+        "_segments",
         "_sock",
         "_tape",
         "_total_at",
         "_writing",
         "alive",
+        "answering",
         "idle_since",
         "origin",
     )
 
     def __init__(
-        self, sock: socket.socket, origin: Origin, layers: Sequence[TlsLayer], kernel: KernelClock
+        self,
+        sock: socket.socket,
+        origin: Origin,
+        layers: Sequence[TlsLayer],
+        kernel: KernelClock,
+        poller: Poller,
     ) -> None:
         self.origin = origin
         self.alive = True
+        self.answering = False
         self.idle_since = 0
         self._sock = sock
         self._layers = tuple(layers)
@@ -73,7 +85,10 @@ class Connection:
         self._last_activity = 0
         self._total_at = 0
         self._handle: asyncio.TimerHandle | None = None
-        self._loop.add_reader(sock.fileno(), self._on_readable)
+        self._segments = SegmentCounter(sock)
+        self._full_since = 0
+        self._poller = poller
+        poller.add(sock.fileno(), self)
 
     @property
     def tls_session(self) -> ssl.SSLSession | None:
@@ -88,6 +103,7 @@ class Connection:
         idle_before = time.monotonic_ns() - self.idle_since if self.idle_since else None
         self._tape = tape
         self._total_at = total_at
+        self.answering = False
         self._done = self._loop.create_future()
         self._kernel.refresh()
         self._send(payload, tape)
@@ -130,7 +146,7 @@ class Connection:
         if not self.alive:
             return
         self.alive = False
-        self._loop.remove_reader(self._sock.fileno())
+        self._poller.remove(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
 
@@ -146,6 +162,7 @@ class Connection:
         except OSError as error:
             self._finish(EndKind.RESET, _words(error))
             return
+        tape.mark("sent_latest")
         if count == len(payload):
             tape.mark("written")
             return
@@ -172,35 +189,68 @@ class Connection:
             self._pending = memoryview(b"")
             self._loop.remove_writer(self._sock.fileno())
 
-    def _on_readable(self) -> None:
+    def receive(self) -> Read:
+        """Read what the socket holds, at most one buffer, and stamp it."""
         try:
             data, ancillary, _, _ = self._sock.recvmsg(_READ_SIZE, ANCILLARY_SIZE)
-            user = time.monotonic_ns()
-            tape = self._tape
-            if tape is None:
-                self._on_idle_data(data)
-            elif data:
-                self._last_activity = user
-                self._take(tape, data, user, self._kernel.stamp(ancillary, user))
-            else:
-                self._finish(tape.response.end_of_connection(), "")
-        except (BlockingIOError, InterruptedError):
+        except OSError as error:
+            return error
+        user = time.monotonic_ns()
+        return data, user, self._kernel.stamp(ancillary, user)
+
+    def handle(self, read: Read, earliest: int) -> None:
+        """Look at what `receive` gave; none of it had arrived by the instant `earliest` (ns)."""
+        if isinstance(read, BlockingIOError | InterruptedError) or not self.alive:
             return
+        try:
+            if isinstance(read, OSError):
+                self._on_broken(read)
+            elif self._tape is None:
+                self._on_idle_data(read[0])
+            elif read[0]:
+                self._take(self._tape, read, earliest)
+            else:
+                self._finish(self._tape.response.end_of_connection(), "")
         except OSError as error:  # ssl.SSLError is one too
             self._on_broken(error)
 
-    def _take(self, tape: Tape, data: bytes, user: int, kernel: int) -> None:
+    def _take(self, tape: Tape, read: tuple[bytes, int, int], earliest: int) -> None:
+        data, user, kernel = read
+        self._last_activity = user
+        self.answering = True
+        earliest = self._earliest(tape, read, earliest)
         if self._layers:
             for layer in self._layers:
                 data = layer.decrypt(data)
             self._answer_tls()
             if not data:
                 return
-        failure = tape.read(data, user, kernel)
+            if earliest < kernel and any(layer.holds_part_of_a_record for layer in self._layers):
+                # The last whole record may have come in an earlier segment than the read's last.
+                kernel = 0
+        failure = tape.read(data, user, kernel, earliest)
         if failure is not None:
             self._finish(*failure)
         elif tape.response.complete:
             self._finish(EndKind.COMPLETE, "")
+
+    def _earliest(self, tape: Tape, read: tuple[bytes, int, int], earliest: int) -> int:
+        """The instant by which no byte of the read had arrived; its stamp where it was one segment."""
+        data, user, kernel = read
+        if self._full_since:
+            earliest = min(earliest, self._full_since)
+        # A full buffer may have left something behind, which is then as old as this read.
+        self._full_since = earliest if len(data) == _READ_SIZE else 0
+        earliest = max(earliest, tape.at("sent") or 0)
+        if not kernel:
+            self._segments.skip()
+            return min(earliest, user)
+        if kernel - earliest <= RESOLUTION_NS:
+            self._segments.skip()
+            if kernel < earliest:
+                self._poller.contradict(earliest - kernel)
+            return min(earliest, kernel)
+        return kernel if self._segments.single() else earliest
 
     def _answer_tls(self) -> None:
         """Post-handshake messages (key updates) want an answer; it is small and goes at once."""

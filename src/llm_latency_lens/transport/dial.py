@@ -16,6 +16,7 @@ from typing import TypeVar
 from llm_latency_lens.model.recording import EndKind
 from llm_latency_lens.model.request import Limits, TlsOptions, Url
 from llm_latency_lens.transport.connection import Connection, Origin
+from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.resolve import Address, Resolver
 from llm_latency_lens.transport.response import Response
 from llm_latency_lens.transport.stamps import KernelClock, enable
@@ -92,11 +93,17 @@ class Dialer:
     """Makes connections for one TLS configuration and proxy; keeps sessions to resume."""
 
     def __init__(
-        self, tls: TlsOptions, proxy: Url | None, kernel: KernelClock, resolver: Resolver
+        self,
+        tls: TlsOptions,
+        proxy: Url | None,
+        kernel: KernelClock,
+        poller: Poller,
+        resolver: Resolver,
     ) -> None:
         self._tls = tls
         self._proxy = proxy
         self._kernel = kernel
+        self._poller = poller
         self._resolver = resolver
         self._context: ssl.SSLContext | None = None
         self._sessions: dict[tuple[str, int], ssl.SSLSession] = {}
@@ -145,7 +152,7 @@ class Dialer:
                 )
                 await _translated(lambda: wire.start_tls(layer), url)
                 tape.mark("tls_end")
-            return Connection(sock, self._origin(address), wire.layers, self._kernel)
+            return Connection(sock, self._origin(address), wire.layers, self._kernel, self._poller)
         except BaseException:
             sock.close()
             raise

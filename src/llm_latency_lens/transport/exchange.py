@@ -10,6 +10,7 @@ from typing import Protocol
 from llm_latency_lens.model.recording import EndKind, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, TlsOptions, Url
 from llm_latency_lens.transport.dial import Dialer, DialError
+from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.pool import PROBATION_NS, Pool
 from llm_latency_lens.transport.resolve import Resolver
 from llm_latency_lens.transport.stamps import KernelClock
@@ -32,6 +33,7 @@ class LiveTransport:
         proxy: an HTTP(S) proxy to go through; the environment's proxies are never used.
         resolver: finds addresses; the system's, with a short memory, by default.
         reuse: keep connections for later requests; False dials for each.
+        poller: reads the connections; one of its own by default, shared by transports of one loop.
         probation: how long (ns) a first connection to a server must live before any is used again.
     """
 
@@ -43,8 +45,11 @@ class LiveTransport:
         resolver: Resolver | None = None,
         reuse: bool = True,
         probation: int = PROBATION_NS,
+        poller: Poller | None = None,
     ) -> None:
-        self._dialer = Dialer(tls or TlsOptions(), proxy, KernelClock(), resolver or Resolver())
+        self._dialer = Dialer(
+            tls or TlsOptions(), proxy, KernelClock(), poller or Poller(), resolver or Resolver()
+        )
         self._pool = Pool(probation)
         self._reuse = reuse
         self._active: set[asyncio.Task[object]] = set()

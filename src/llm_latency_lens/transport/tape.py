@@ -47,14 +47,16 @@ class Tape:
         """The instant of mark `name`, if it was stamped."""
         return self._marks.get(name)
 
-    def read(self, data: bytes, user: int, kernel: int) -> tuple[EndKind, str] | None:
-        """Take one network read with its stamps; returns the failure it causes, if any."""
+    def read(
+        self, data: bytes, user: int, kernel: int, earliest: int
+    ) -> tuple[EndKind, str] | None:
+        """Take one network read with its row of instants; returns the failure it causes, if any."""
         response = self.response
         had_head = response.head is not None
         response.feed(data)
         size = len(response.body)
         if size != self.size:
-            self.rows.extend((size, user, kernel, kernel or user))
+            self.rows.extend((size, user, kernel, earliest))
             self.size = size
             if size > self._check_at:
                 return response.failure or self._check_caps()

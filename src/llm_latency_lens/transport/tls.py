@@ -9,6 +9,8 @@ from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import TlsOptions
 
 _RECORD = 65536
+_HEADER = 5
+"""A TLS record begins with its type, version (2 bytes) and length (2 bytes)."""
 
 
 def make_context(options: TlsOptions) -> ssl.SSLContext:
@@ -45,13 +47,15 @@ def _words(error: OSError) -> str:
 class TlsLayer:
     """One TLS session over bytes: what comes in is decrypted, what goes out is encrypted."""
 
-    __slots__ = ("_incoming", "_object", "_outgoing")
+    __slots__ = ("_ahead", "_header", "_incoming", "_object", "_outgoing")
 
     def __init__(
         self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._ahead = 0
+        self._header = b""
         self._object = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=host, session=session
         )
@@ -67,6 +71,7 @@ class TlsLayer:
     def feed(self, ciphertext: bytes) -> None:
         """Take bytes from the wire; none means that the peer closed."""
         if ciphertext:
+            self._follow(ciphertext)
             self._incoming.write(ciphertext)
         else:
             self._incoming.write_eof()
@@ -77,6 +82,7 @@ class TlsLayer:
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """Take bytes from the wire and give what they say; b"" also where a record is incomplete."""
+        self._follow(ciphertext)
         self._incoming.write(ciphertext)
         pieces = []
         try:
@@ -85,6 +91,21 @@ class TlsLayer:
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             pass
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @property
+    def holds_part_of_a_record(self) -> bool:
+        """Whether bytes came that do not make a whole record yet."""
+        return self._ahead > 0 or bool(self._header)
+
+    def _follow(self, ciphertext: bytes) -> None:
+        """Follow the records' lengths: how far the last one reaches beyond the bytes that came."""
+        if self._header:
+            ciphertext = self._header + ciphertext
+        position, size = self._ahead, len(ciphertext)
+        while position + _HEADER <= size:
+            position += _HEADER + (ciphertext[position + 3] << 8) + ciphertext[position + 4]
+        self._header = ciphertext[position:]
+        self._ahead = max(position - size, 0)
 
     def encrypt(self, plaintext: bytes) -> bytes:
         """Give the bytes that carry `plaintext`."""
