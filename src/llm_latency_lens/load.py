@@ -5,6 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from llm_latency_lens.errors import UsageError
+from llm_latency_lens.model.recording import StampSource
 from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
 from llm_latency_lens.units import NS_PER_S, parse_duration, parse_rate
 
@@ -30,6 +31,7 @@ class Load(Struct, frozen=True, kw_only=True):
             a tenth of the requests); each attempt is a record of its own.
         max_cost: a cap on what the run may cost, in dollars or as text such as "$2"; every send first
             reserves the most that it can cost.
+        stamps: whose clock stamps arrivals.
     """
 
     rate: float | str | None = None
@@ -44,6 +46,7 @@ class Load(Struct, frozen=True, kw_only=True):
     until_precise: str = ""
     retries: int = 0
     max_cost: Decimal | str | None = None
+    stamps: StampSource = "auto"
 
 
 def plan_of(load: Load, seed: int) -> Plan:

@@ -29,7 +29,7 @@ from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.record import Record
-from llm_latency_lens.model.recording import Attempt, Recording
+from llm_latency_lens.model.recording import Attempt, Recording, StampSource
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.model.run import ArmSpec, RunHeader
@@ -52,6 +52,8 @@ from llm_latency_lens.schedule.check import check_plan, schedule_hash
 from llm_latency_lens.schedule.share import planned_rate
 from llm_latency_lens.store.calibrations import load_calibration
 from llm_latency_lens.transport.exchange import LiveTransport
+from llm_latency_lens.transport.poller import Poller
+from llm_latency_lens.transport.stamps import check_source
 from llm_latency_lens.units import parse_money
 from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
@@ -126,18 +128,23 @@ class Profiler:
         book = open_price_book(today, self._prices, provider_names(self._plugins))
         return book.price_of(target.provider, target.model, target.price_as)
 
-    async def profile(self, workload: Workload | str) -> Profile:
+    async def profile(self, workload: Workload | str, stamps: StampSource = "auto") -> Profile:
         """Send one request and say what happened when. A failed one is a record too.
 
         Args:
             workload: what to ask; a plain prompt is asked as it stands, without a nonce.
+            stamps: whose clock stamps arrivals.
+
+        Raises:
+            UsageError: this machine does not have that source of stamps; nothing is sent.
         """
+        check_source(stamps)
         asked = as_workload(workload, nonce=False)
         request = load_dialect(self.target.dialect).encode(
             request_for(asked, "measure", 0), self.target
         )
         sign = signer(self.target)
-        transport = LiveTransport(self.target.tls, self.target.proxy)
+        transport = LiveTransport(self.target.tls, self.target.proxy, poller=Poller(stamps))
         transport.prepare(self.target.base_url)
         intended = self._clock.now()
         try:
@@ -184,6 +191,7 @@ class Profiler:
         seed = secrets.randbelow(2**32) if load.seed is None else load.seed
         plan = plan_of(load, seed)
         check_plan(plan)
+        check_source(load.stamps)
         parse_limits(load.goodput)
         if load.until_precise:
             parse_goal(load.until_precise)
@@ -197,6 +205,7 @@ class Profiler:
             limits=self.limits,
             workers=min(workers, most) if most else workers,
             retries=load.retries,
+            stamps=load.stamps,
             cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
         )
         check_cap(order)
@@ -264,6 +273,7 @@ class Profiler:
             "limits": msgspec.to_builtins(order.limits),
             "workers": order.workers,
             "retries": order.retries,
+            "stamps": order.stamps,
             "price_as": self.target.price_as,
             "price": msgspec.to_builtins(order.arms[0].price),
             "max_cost": str(order.cap) if order.cap is not None else None,

@@ -130,6 +130,7 @@ def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, fo
         goodput=options.get("goodput", ""),
         until_precise=options.get("until_precise") or "",
         max_cost=options.get("max_cost"),
+        stamps=options.get("stamps") or "auto",
         workers=parse_workers(options["workers"]),
     )
 

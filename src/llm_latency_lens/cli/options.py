@@ -152,6 +152,14 @@ MONEY = (
     ),
     option("--yes", "-y", is_flag=True, help="Don't ask before an expensive run."),
 )
+STAMPS = (
+    option(
+        "--stamps",
+        type=click.Choice(["auto", "kernel", "user"]),
+        default="auto",
+        help="Whose clock stamps arrivals: the kernel's (auto: where it can) or this process's.",
+    ),
+)
 SAVE_RAW = (
     option(
         "--save-raw",
@@ -160,6 +168,7 @@ SAVE_RAW = (
     ),
 )
 TRUST = (
+    *STAMPS,
     option(
         "--calibrate",
         type=click.Choice(["auto", "now", "never"]),

@@ -5,13 +5,22 @@ from typing import Any
 
 import click
 
-from llm_latency_lens.cli.options import CONFIG, JSON, LIMITS, PRICES, REQUEST, TARGET, options
+from llm_latency_lens.cli.options import (
+    CONFIG,
+    JSON,
+    LIMITS,
+    PRICES,
+    REQUEST,
+    STAMPS,
+    TARGET,
+    options,
+)
 from llm_latency_lens.errors import ExitCode
 
 
 @click.command()
 @click.argument("target")
-@options(REQUEST, PRICES, TARGET, LIMITS, JSON, CONFIG)
+@options(REQUEST, PRICES, TARGET, LIMITS, STAMPS, JSON, CONFIG)
 def profile(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     """Measure one request and show its anatomy: where the time went, phase by phase.
 
@@ -22,7 +31,7 @@ def profile(target: str, **given: Any) -> int:  # noqa: ANN401 - click's options
     from llm_latency_lens.profiler import run  # noqa: PLC0415
 
     profiler = make_profiler(target, given)
-    measured = run(profiler.profile(make_workload(given, nonce=False)))
+    measured = run(profiler.profile(make_workload(given, nonce=False), given["stamps"]))
     if given["as_json"]:
         _print_json(measured.record)
     else:

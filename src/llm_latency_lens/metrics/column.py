@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ from llm_latency_lens.model.result import Distribution
 from llm_latency_lens.stats.clusters import Clusters
 from llm_latency_lens.stats.dependence import tail_dependence
 from llm_latency_lens.stats.quantiles import (
+    Weighted,
     interval_ranks,
     minimum_samples,
     quantile,
@@ -21,6 +23,8 @@ _MIDDLE, _TAIL = 0.5, 0.95
 """Dependence is told of the middle and of the tail; every percentile takes the nearer one."""
 
 Floats = NDArray[np.float64]
+Bounds = tuple[float, float]
+"""The interval (low, high) in which a value lies, in the value's unit."""
 Order = NDArray[np.int64]
 
 
@@ -30,21 +34,29 @@ def bias_budget(unit: str, median: float) -> float:
 
 
 class Column:
-    """Values of one metric, one for each request; NaN for a request that has none."""
+    """Values of one metric, one for each request; NaN for a request that has none.
 
-    __slots__ = ("_present", "values")
+    With `bounded` each value has the ends of the interval in which it lies.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ends", "_present", "values")
+
+    def __init__(self, *, bounded: bool = False) -> None:
         self.values = array("d")
         self._present = 0
+        self._ends = (array("d"), array("d")) if bounded else None
 
-    def add(self, value: float | None) -> None:
-        """One more request's value."""
+    def add(self, value: float | None, bounds: Bounds | None = None) -> None:
+        """One more request's value; without `bounds` it is exact."""
         if value is None:
             self.values.append(math.nan)
-        else:
-            self.values.append(value)
-            self._present += 1
+            return
+        self.values.append(value)
+        self._present += 1
+        if self._ends is not None:
+            low, high = (value, value) if bounds is None else bounds
+            self._ends[0].append(low)
+            self._ends[1].append(high)
 
     def __len__(self) -> int:
         return self._present
@@ -60,6 +72,13 @@ class Column:
         values = values if order is None else values[order]
         found: Floats = values[~np.isnan(values)]
         return found
+
+    def widths(self, shares: Mapping[str, float]) -> dict[str, float]:
+        """How far each quantile is known: that of all high ends less that of all low ends."""
+        if self._ends is None or not self._present:
+            return {}
+        low, high = (np.sort(np.frombuffer(ends, np.float64)) for ends in self._ends)
+        return {name: quantile(high, p) - quantile(low, p) for name, p in shares.items()}
 
     def quantile(self, p: float) -> float | None:
         """The type-7 quantile, supported by the sample or not; None where there is no value."""
@@ -96,27 +115,42 @@ class Column:
             max=float(ordered[-1]),
             needs=_needs(n),
             interval=intervals,
+            width=self.widths({name: PERCENTILES[name] for name in found}),
             tau=max(taus.values()),
         )
         return msgspec.structs.replace(distribution, **found)
 
 
 class PooledColumn:
-    """Values of which a request has many (its gaps), with whole-number weights where they differ from 1."""
+    """Values of which a request has many (its gaps), with whole-number weights where they differ from 1.
 
-    __slots__ = ("_lengths", "values", "weights")
+    From the first value on that is only known within an interval, the ends of all are kept.
+    """
+
+    __slots__ = ("_ends", "_lengths", "values", "weights")
 
     def __init__(self) -> None:
         self.values = array("d")
+        self._ends: tuple[array[float], array[float]] | None = None
         self.weights: array[float] | None = None
         self._lengths = array("I")
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def add(self, values: Floats, weights: Floats | None = None) -> None:
-        """One more request's values."""
+    def add(
+        self,
+        values: Floats,
+        weights: Floats | None = None,
+        bounds: tuple[Floats, Floats] | None = None,
+    ) -> None:
+        """One more request's values, and the low and high ends of their intervals."""
         self._lengths.append(len(values))
+        if bounds is not None and self._ends is None:
+            self._ends = (array("d", self.values), array("d", self.values))
+        if self._ends is not None:
+            for ends, own in zip(self._ends, bounds or (values, values), strict=True):
+                ends.frombytes(own.tobytes())
         self.values.frombytes(values.tobytes())
         if weights is not None:
             self.weights = array("d") if self.weights is None else self.weights
@@ -148,9 +182,16 @@ class PooledColumn:
             max=float(values.max()),
             needs=_needs(n),
             interval={name: found for name, found in bounds.items() if found is not None},
+            width=self._widths(weight, supported),
         )
         found = {name: clusters.quantile(p) for name, p in supported.items()}
         return msgspec.structs.replace(distribution, **found)
+
+    def _widths(self, weight: Floats, shares: Mapping[str, float]) -> dict[str, float]:
+        if self._ends is None:
+            return dict.fromkeys(shares, 0.0)
+        low, high = (Weighted(np.frombuffer(ends, np.float64), weight) for ends in self._ends)
+        return {name: high.quantile(p) - low.quantile(p) for name, p in shares.items()}
 
 
 def _needs(n: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ them. Adding a check is adding a row.
 from collections.abc import Callable
 
 from llm_latency_lens.metrics.checks import (
+    arrivals,
     books,
     client,
     comparable,
@@ -20,7 +21,10 @@ from llm_latency_lens.metrics.checks import (
 from llm_latency_lens.metrics.checks.evidence import Evidence, worst
 from llm_latency_lens.model.result import Check, Verdict
 
-CLIENT_CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
+Finder = Callable[[Evidence], Check | tuple[Check, ...] | None]
+"""A check: what it finds, in one row or several, or None where it has nothing to say."""
+
+CLIENT_CHECKS: tuple[Finder, ...] = (
     books.conservation,
     books.lost_worker,
     books.littles_law,
@@ -30,12 +34,12 @@ CLIENT_CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     client.clock,
     client.loop_lag,
     client.cpu,
-    client.stamps,
+    arrivals.arrivals,
     client.collections,
 )
 """Of the measuring side: they hold for all targets of a run together."""
 
-DATA_CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
+DATA_CHECKS: tuple[Finder, ...] = (
     sample.size,
     sample.precision,
     sample.dependence,
@@ -58,12 +62,13 @@ DATA_CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
 CHECKS = (*CLIENT_CHECKS, *DATA_CHECKS)
 
 
-def run_checks(
-    evidence: Evidence, checks: tuple[Callable[[Evidence], Check | None], ...] = CHECKS
-) -> tuple[Check, ...]:
-    """Every check that has something to say."""
-    found = (check(evidence) for check in checks)
-    return tuple(check for check in found if check is not None)
+def run_checks(evidence: Evidence, checks: tuple[Finder, ...] = CHECKS) -> tuple[Check, ...]:
+    """Everything that the checks have to say."""
+    found: list[Check] = []
+    for check in checks:
+        said = check(evidence)
+        found += (said,) if isinstance(said, Check) else said or ()
+    return tuple(found)
 
 
 def verdict_of(metric: str, checks: tuple[Check, ...]) -> tuple[Verdict, tuple[str, ...]]:

@@ -5,11 +5,16 @@ Nothing here is interpreted; everything else the project knows is derived from t
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct
 
 READ_FIELDS = 4
 """A row of `Recording.reads`: body bytes so far, user stamp, kernel stamp (0: none), earliest; int64 each."""
+
+
+StampSource = Literal["auto", "kernel", "user", "packet"]
+"""Whose clock stamps arrivals: the kernel's (auto: where it can), this process's, or a packet socket's."""
 
 
 class EndKind(StrEnum):

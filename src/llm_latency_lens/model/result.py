@@ -145,7 +145,8 @@ class Cost(Struct, frozen=True, kw_only=True):
 class Check(Struct, frozen=True, kw_only=True):
     """One thing the run found about itself: what was measured, and which metrics it touches.
 
-    `id` is its row in docs/reference/checks.md.
+    `id` is its row in docs/reference/checks.md. `bound` is the most by which it can move the metrics that
+    it touches, in their unit; null where that is not known.
     """
 
     id: str = ""
@@ -156,6 +157,7 @@ class Check(Struct, frozen=True, kw_only=True):
     words: str
     remedy: str = ""
     metrics: tuple[str, ...] = ()
+    bound: float | None = None
 
 
 class Precision(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.cost.price import Price
-from llm_latency_lens.model.recording import Attempt
+from llm_latency_lens.model.recording import Attempt, StampSource
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.vitals import Vitals
 from llm_latency_lens.schedule.plan import Plan
@@ -33,7 +33,7 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     With several `arms` requests are dealt among them, see `schedule.interleave`.
 
     `reuse` keeps connections between requests, `retries` is how often a failed one may be tried again.
-    With a `cap` (US dollars, for all workers together) every send reserves its worst case.
+    `stamps` says whose clock stamps arrivals. With a `cap` (US dollars, for all workers together) every send reserves its worst case.
     """
 
     plan: Plan
@@ -45,6 +45,7 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     reuse: bool = True
     retries: int = 0
     cap: Decimal | None = None
+    stamps: StampSource = "auto"
 
 
 class Begin(Struct, frozen=True, tag=True):

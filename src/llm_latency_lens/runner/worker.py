@@ -40,6 +40,7 @@ from llm_latency_lens.runner.messages import (
 from llm_latency_lens.runner.outbox import Outbox
 from llm_latency_lens.runner.wallet import Wallet
 from llm_latency_lens.transport.exchange import LiveTransport
+from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.stamps import kernel_stamps_offered
 from llm_latency_lens.units import MonoNs
 
@@ -102,8 +103,9 @@ class Worker:
             self._handlers[type(message)](message)
 
     def _on_order(self, order: Order) -> None:
+        poller = Poller(order.stamps)
         for target in (arm.target for arm in order.arms):
-            transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse)
+            transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse, poller=poller)
             transport.prepare(target.base_url)
             self._transports.append(transport)
         self._wallet = Wallet(self._ask) if order.cap is not None else None

@@ -17,7 +17,7 @@ from msgspec import Struct
 from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
 from llm_latency_lens.transport.poller import RESOLUTION_NS, Poller, Read
 from llm_latency_lens.transport.segments import SegmentCounter
-from llm_latency_lens.transport.stamps import ANCILLARY_SIZE, KernelClock
+from llm_latency_lens.transport.stamps import ANCILLARY_SIZE
 from llm_latency_lens.transport.tape import Tape
 from llm_latency_lens.transport.tls import TlsLayer
 
@@ -66,7 +66,6 @@ class Connection:
         sock: socket.socket,
         origin: Origin,
         layers: Sequence[TlsLayer],
-        kernel: KernelClock,
         poller: Poller,
     ) -> None:
         self.origin = origin
@@ -75,7 +74,7 @@ class Connection:
         self.idle_since = 0
         self._sock = sock
         self._layers = tuple(layers)
-        self._kernel = kernel
+        self._kernel = poller.kernel
         self._loop = asyncio.get_running_loop()
         self._tape: Tape | None = None
         self._done: asyncio.Future[tuple[EndKind, str]] | None = None
@@ -106,6 +105,7 @@ class Connection:
         self.answering = False
         self._done = self._loop.create_future()
         self._kernel.refresh()
+        self._poller.await_answer()
         self._send(payload, tape)
         self._watch()
         try:
@@ -299,6 +299,7 @@ class Connection:
 
     def _rest(self) -> None:
         """Leave the measured path: nothing of this exchange stays behind."""
+        self._poller.end_answer()
         if self.alive:
             self._stop_writing()
         if self._handle is not None:

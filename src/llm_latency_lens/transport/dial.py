@@ -19,7 +19,6 @@ from llm_latency_lens.transport.connection import Connection, Origin
 from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.resolve import Address, Resolver
 from llm_latency_lens.transport.response import Response
-from llm_latency_lens.transport.stamps import KernelClock, enable
 from llm_latency_lens.transport.tape import Tape
 from llm_latency_lens.transport.tls import TlsLayer, make_context
 
@@ -96,13 +95,11 @@ class Dialer:
         self,
         tls: TlsOptions,
         proxy: Url | None,
-        kernel: KernelClock,
         poller: Poller,
         resolver: Resolver,
     ) -> None:
         self._tls = tls
         self._proxy = proxy
-        self._kernel = kernel
         self._poller = poller
         self._resolver = resolver
         self._context: ssl.SSLContext | None = None
@@ -140,6 +137,7 @@ class Dialer:
         addresses = await self._resolve(first, tape)
         tape.mark("tcp_begin")
         sock, address = await _translated(lambda: _connect_any(addresses), first)
+        self._poller.kernel.enable(sock)
         tape.mark("tcp_end")
         try:
             wire = Wire(sock)
@@ -152,7 +150,7 @@ class Dialer:
                 )
                 await _translated(lambda: wire.start_tls(layer), url)
                 tape.mark("tls_end")
-            return Connection(sock, self._origin(address), wire.layers, self._kernel, self._poller)
+            return Connection(sock, self._origin(address), wire.layers, self._poller)
         except BaseException:
             sock.close()
             raise
@@ -254,7 +252,6 @@ async def _connect(address: Address) -> Connected:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        enable(sock)
         await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
     except BaseException:
         sock.close()

@@ -13,7 +13,6 @@ from llm_latency_lens.transport.dial import Dialer, DialError
 from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.pool import PROBATION_NS, Pool
 from llm_latency_lens.transport.resolve import Resolver
-from llm_latency_lens.transport.stamps import KernelClock
 from llm_latency_lens.transport.tape import Tape
 
 
@@ -33,7 +32,7 @@ class LiveTransport:
         proxy: an HTTP(S) proxy to go through; the environment's proxies are never used.
         resolver: finds addresses; the system's, with a short memory, by default.
         reuse: keep connections for later requests; False dials for each.
-        poller: reads the connections; one of its own by default, shared by transports of one loop.
+        poller: reads the connections and stamps what comes; transports of one loop share theirs.
         probation: how long (ns) a first connection to a server must live before any is used again.
     """
 
@@ -48,7 +47,10 @@ class LiveTransport:
         poller: Poller | None = None,
     ) -> None:
         self._dialer = Dialer(
-            tls or TlsOptions(), proxy, KernelClock(), poller or Poller(), resolver or Resolver()
+            tls or TlsOptions(),
+            proxy,
+            poller or Poller(),
+            resolver or Resolver(),
         )
         self._pool = Pool(probation)
         self._reuse = reuse

@@ -13,12 +13,17 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from llm_latency_lens.model.recording import StampSource
 from llm_latency_lens.transport.awake import AwakeTime
+from llm_latency_lens.transport.stamps import KernelClock
 
 Read = tuple[bytes, int, int] | OSError
 """What one `recvmsg` gave: data, user stamp, kernel stamp or 0; or the error that it raised."""
 
 _MOST_EVENTS = 4096
+_TICK_S = 0.01
+_LONGEST_SLEEP_NS = 14_000_000
+"""While answers are awaited the thread never sleeps longer in the event loop: a tick wakes it."""
 RESOLUTION_NS = 100_000
 """Intervals are not narrowed below a fifth of the smallest bias budget: it would cost system calls."""
 
@@ -42,11 +47,26 @@ def _answering(connection: Readable) -> bool:
 
 
 class Poller:
-    """The connections of one event loop; it exists in the loop as long as there is one."""
+    """The connections of one event loop; it exists in the loop as long as there is one.
 
-    __slots__ = ("_awake", "_connections", "_epoll", "_loop", "_polled")
+    `kernel` stamps what they receive, by the clock that `stamps` says.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_awaited",
+        "_awake",
+        "_connections",
+        "_epoll",
+        "_loop",
+        "_polled",
+        "_ticking",
+        "kernel",
+    )
+
+    def __init__(self, stamps: StampSource = "auto") -> None:
+        self.kernel = KernelClock(stamps)
+        self._awaited = 0
+        self._ticking: asyncio.TimerHandle | None = None
         self._connections: dict[int, Readable] = {}
         self._epoll: select.epoll | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,6 +99,16 @@ class Poller:
         if not self._connections:
             self._close()
 
+    def await_answer(self) -> None:
+        """An answer is awaited from now on: poll at least every ten milliseconds."""
+        self._awaited += 1
+        if self._ticking is None and self._epoll is not None and self._loop is not None:
+            self._ticking = self._loop.call_later(_TICK_S, self._tick)
+
+    def end_answer(self) -> None:
+        """An answer that was awaited has ended."""
+        self._awaited -= 1
+
     def contradict(self, missing: int) -> None:
         """A byte had arrived `missing` ns before the instant that was said to be the earliest."""
         self._awake.was_short(missing)
@@ -87,7 +117,15 @@ class Poller:
         if self._epoll is not None and self._loop is not None:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
-        self._epoll = None
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._epoll = self._ticking = None
+
+    def _tick(self) -> None:
+        self._ticking = None
+        if self._awaited and self._epoll is not None and self._loop is not None:
+            self._ticking = self._loop.call_later(_TICK_S, self._tick)
+            self._on_ready()
 
     def _on_ready(self) -> None:
         epoll = self._epoll
@@ -106,17 +144,22 @@ class Poller:
         """The latest known instant at which nothing that is ready now had arrived.
 
         The previous poll; or, where that is long ago, the instant from which on this thread can have been
-        awake: a thread that sleeps in the event loop is woken by the first byte that arrives.
+        awake: a thread that sleeps in the event loop is woken by the first byte that arrives. A thread that
+        slept through a tick was not in the event loop (it was stopped, say), and nothing woke it.
         """
         before, self._polled = self._polled, now
         if now - before <= RESOLUTION_NS:
             return before
-        return max(before, now - self._awake.since_last_call())
+        awake = self._awake.since_last_call()
+        if now - before - awake > _LONGEST_SLEEP_NS:
+            return before
+        return max(before, now - awake)
 
     def _read_one(self, connection: Readable) -> Callable[[], None]:
-        """The callback of one connection where there is no epoll: nothing is known of the time before."""
+        """The callback of one connection where there is no epoll: our own lateness is unknown there."""
 
         def on_ready() -> None:
-            connection.handle(connection.receive(), 0)
+            now = time.monotonic_ns()
+            connection.handle(connection.receive(), now)
 
         return on_ready

@@ -10,6 +10,9 @@ import struct
 import sys
 import time
 
+from llm_latency_lens.errors import UsageError
+from llm_latency_lens.model.recording import StampSource
+
 ANCILLARY_SIZE = 80
 """Buffer for the ancillary data of one `recvmsg`; a smaller one makes the kernel drop the stamp."""
 
@@ -35,14 +38,35 @@ def enable(sock: socket.socket) -> bool:
     return True
 
 
+def check_source(source: StampSource) -> None:
+    """Refuse a source of stamps that this machine does not have.
+
+    Raises:
+        UsageError: with what to use instead.
+    """
+    if source == "kernel" and not kernel_stamps_offered():
+        raise UsageError(
+            "--stamps kernel: this system's kernel does not stamp arrivals; use --stamps user"
+        )
+
+
 class KernelClock:
-    """Maps kernel stamps to the monotonic clock; one for each measuring process."""
+    """Maps kernel stamps to the monotonic clock; one for each measuring process.
 
-    __slots__ = ("_mapped_at", "_offset")
+    With `source` "user" no stamps are asked for.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_mapped_at", "_offset", "_source")
+
+    def __init__(self, source: StampSource = "auto") -> None:
+        self._source = source
         self._offset = 0
         self._mapped_at = -_REFRESH_NS
+
+    def enable(self, sock: socket.socket) -> None:
+        """Have the kernel stamp what `sock` receives, where that is wanted and it can."""
+        if self._source != "user":
+            enable(sock)
 
     def refresh(self) -> None:
         """Map anew where the last mapping is a quarter of a second old: the clocks may be slewed apart."""

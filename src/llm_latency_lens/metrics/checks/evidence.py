@@ -38,10 +38,11 @@ class Evidence(Struct, frozen=True, kw_only=True):
     nonce: bool = False
 
     @property
-    def kernel_stamped(self) -> bool:
-        """Whether every arrival was stamped by the kernel, which no lateness of ours moves."""
-        stamps = self.summary.stamps
-        return bool(stamps) and set(stamps) <= {"kernel", "none"}
+    def unbounded(self) -> bool:
+        """Whether arrivals were stamped after the read and have no intervals that tell how late it was."""
+        if set(self.summary.stamps) <= {"kernel", "packet", "none"}:
+            return False
+        return not any(width for m in self.metrics.values() for width in m.width.values())
 
 
 def worst(verdicts: "list[Verdict] | tuple[Verdict, ...]") -> Verdict:
