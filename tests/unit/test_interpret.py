@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from tests.wire import corpus
 from tests.wire.corpus import DONE, chunk
 
+from llm_latency_lens.interpret.interpret import Subject, interpret, subject_of
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.recording import Attempt, Ending, EndKind, Head, Marks, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, Target, Url
-from llm_latency_lens.runner.interpret import Subject, interpret, subject_of
 from llm_latency_lens.transport.replay import ReplayTransport
 
 SENT = 1000

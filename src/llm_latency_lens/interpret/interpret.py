@@ -7,20 +7,20 @@ from msgspec import Struct
 
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
-from llm_latency_lens.model.events import ServerError
-from llm_latency_lens.model.record import Outcome, Record, TokenCounts
-from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Recording
-from llm_latency_lens.model.request import Limits, Target
-from llm_latency_lens.runner.headers import (
+from llm_latency_lens.interpret.headers import (
     content_type,
     rate_limit,
     request_id,
     retry_after,
     server_seconds,
 )
-from llm_latency_lens.runner.inflate import InflateError, encoding_of, inflate
-from llm_latency_lens.runner.outcome import Case, clean, forms_of, judge
-from llm_latency_lens.runner.reading import Reading, read_events
+from llm_latency_lens.interpret.inflate import InflateError, encoding_of, inflate
+from llm_latency_lens.interpret.outcome import Case, clean, forms_of, judge
+from llm_latency_lens.interpret.reading import Reading, read_events
+from llm_latency_lens.model.events import ServerError
+from llm_latency_lens.model.record import Outcome, Record, TokenCounts
+from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Recording
+from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.wire.dialect import UNMARKED, UNSTREAMED, load_dialect
 
 _SHORTEST_SECRET = 8
