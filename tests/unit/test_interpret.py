@@ -2,6 +2,7 @@
 
 from array import array
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -316,7 +317,11 @@ def test_cuts_change_stamps_and_nothing_else(name: str, cuts: list[int]) -> None
     body = corpus.CORPUS[name]
     edges = tuple(sorted({min(cut, len(body)) for cut in cuts if cut}))
     whole, other = record(recorded(body)), record(recorded(body, edges))
-    assert (whole.outcome, whole.tokens, whole.flags) == (other.outcome, other.tokens, other.flags)
+    assert (whole.outcome, whole.flags) == (other.outcome, other.flags)
+    # How many tokens came with the first read is a matter of the reads.
+    counts = [msgspec.structs.replace(one.tokens, first=0.0, rest=None) for one in (whole, other)]
+    assert counts[0] == counts[1]
+    assert whole.characters == other.characters
     assert sum(whole.arrival_events) == sum(other.arrival_events)
 
 

@@ -150,7 +150,7 @@ def _filtered(case: Case) -> Outcome | None:
 
 
 def _no_tokens(case: Case) -> Outcome | None:
-    if case.reading.arrivals or case.reading.vectors:
+    if case.reading.reads.arrivals or case.reading.vectors:
         return None
     words = "a 200 response without a single generated token"
     return Outcome(OutcomeKind.PROTOCOL_ERROR, "no_tokens", None, words)

@@ -47,7 +47,8 @@ class Marks(Struct, frozen=True, kw_only=True):
     """Instants of one exchange, monotonic ns; None where the phase did not happen.
 
     DNS, TCP, TLS and proxy phases are absent on a reused connection. `sent` is taken just before the
-    first byte of the request goes to the socket, `written` once the kernel has taken the last one,
+    first byte of the request goes to the socket, `sent_latest` after the call that sent it: the byte left
+    in between. `written` is taken once the kernel has taken the last one,
     `head` is the arrival of the read that completed the response head, `ended` the end of it all.
     """
 
@@ -60,6 +61,7 @@ class Marks(Struct, frozen=True, kw_only=True):
     tls_begin: int | None = None
     tls_end: int | None = None
     sent: int | None = None
+    sent_latest: int | None = None
     written: int | None = None
     head: int | None = None
     ended: int
