@@ -6,9 +6,9 @@ import time
 import zlib
 from array import array
 
+from llm_latency_lens.interpret.reading import read_events
 from llm_latency_lens.model.events import Delta, Deltas, StreamEvent
 from llm_latency_lens.model.recording import Ending, EndKind, Marks, Recording
-from llm_latency_lens.runner.reading import read_events
 from llm_latency_lens.wire.dialect import load_dialect
 
 _TOKENS = 256

@@ -22,6 +22,7 @@ from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.errors import UsageError
+from llm_latency_lens.interpret.interpret import interpret, subject_of
 from llm_latency_lens.load import Load, plan_of
 from llm_latency_lens.metrics.precision import Until, parse_goal
 from llm_latency_lens.metrics.result import Setting, build_result
@@ -45,7 +46,6 @@ from llm_latency_lens.runner.environment import (
     describe_machine,
     usable_cpus,
 )
-from llm_latency_lens.runner.interpret import interpret, subject_of
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.run import RawSink, Run, Sink
 from llm_latency_lens.schedule.check import check_plan, schedule_hash

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from llm_latency_lens.interpret.interpret import Subject, interpret
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, Request, Tool, Url
 from llm_latency_lens.profiler import Profiler, run
-from llm_latency_lens.runner.interpret import Subject, interpret
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
 from llm_latency_lens.simulator.spec import SimulatorSpec

@@ -2,14 +2,14 @@
 
 import pytest
 
-from llm_latency_lens.model.record import RateLimit
-from llm_latency_lens.model.recording import Head
-from llm_latency_lens.runner.headers import (
+from llm_latency_lens.interpret.headers import (
     rate_limit,
     request_id,
     retry_after,
     server_seconds,
 )
+from llm_latency_lens.model.record import RateLimit
+from llm_latency_lens.model.recording import Head
 
 DATE = ("date", "Mon, 23 Nov 2026 10:00:00 GMT")
 

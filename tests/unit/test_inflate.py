@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_latency_lens.interpret.inflate import InflateError, inflate
 from llm_latency_lens.model.recording import Ending, EndKind, Marks, Recording
-from llm_latency_lens.runner.inflate import InflateError, inflate
 
 
 def recorded(body: bytes, ends: list[int]) -> Recording:

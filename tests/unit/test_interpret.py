@@ -2,16 +2,17 @@
 
 from array import array
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire import corpus
 from tests.wire.corpus import DONE, chunk
 
+from llm_latency_lens.interpret.interpret import Subject, interpret, subject_of
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.recording import Attempt, Ending, EndKind, Head, Marks, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, Target, Url
-from llm_latency_lens.runner.interpret import Subject, interpret, subject_of
 from llm_latency_lens.transport.replay import ReplayTransport
 
 SENT = 1000
@@ -316,7 +317,11 @@ def test_cuts_change_stamps_and_nothing_else(name: str, cuts: list[int]) -> None
     body = corpus.CORPUS[name]
     edges = tuple(sorted({min(cut, len(body)) for cut in cuts if cut}))
     whole, other = record(recorded(body)), record(recorded(body, edges))
-    assert (whole.outcome, whole.tokens, whole.flags) == (other.outcome, other.tokens, other.flags)
+    assert (whole.outcome, whole.flags) == (other.outcome, other.flags)
+    # How many tokens came with the first read is a matter of the reads.
+    counts = [msgspec.structs.replace(one.tokens, first=0.0, rest=None) for one in (whole, other)]
+    assert counts[0] == counts[1]
+    assert whole.characters == other.characters
     assert sum(whole.arrival_events) == sum(other.arrival_events)
 
 

@@ -12,11 +12,11 @@ from llm_latency_lens.cli.live import LiveView
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.compare import Planned, compare
 from llm_latency_lens.errors import ExitCode
+from llm_latency_lens.interpret.interpret import subject_of
 from llm_latency_lens.model.capacity import Capacity
 from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.profiler import Benchmark, Profiler, run
-from llm_latency_lens.runner.interpret import subject_of
 from llm_latency_lens.runner.run import RawSink, Run, Sink
 from llm_latency_lens.store.recordings import RecordingsWriter
 from llm_latency_lens.store.runs import RunWriter, create_run

@@ -9,6 +9,7 @@ from llm_latency_lens.compare import ComparisonFold
 from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.interpret.interpret import Subject
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.spending import Spending
@@ -20,7 +21,6 @@ from llm_latency_lens.model.result import Cost, Quality, Result
 from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.providers.plugin import provider_names
 from llm_latency_lens.report.advice import advise_failure
-from llm_latency_lens.runner.interpret import Subject
 from llm_latency_lens.schedule.plan import Plan
 from llm_latency_lens.schedule.share import planned_in_phase, planned_rate
 from llm_latency_lens.store.runs import Recovery, StoredRun, recover_run

@@ -20,9 +20,9 @@ def reinterpret(run_id: str, **given: Any) -> int:  # noqa: ANN401 - click's opt
     beginning of an id, or `last`.
     """
     from llm_latency_lens.cli.recovery import conclude_records, subject_of_run  # noqa: PLC0415
+    from llm_latency_lens.interpret.interpret import interpret  # noqa: PLC0415
     from llm_latency_lens.report.console import print_report  # noqa: PLC0415
     from llm_latency_lens.report.load import load_report  # noqa: PLC0415
-    from llm_latency_lens.runner.interpret import interpret  # noqa: PLC0415
     from llm_latency_lens.store.recordings import read_recordings  # noqa: PLC0415
     from llm_latency_lens.store.runs import open_run  # noqa: PLC0415
 

@@ -81,9 +81,9 @@ def _target(name: str, given: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _reached(name: str, recording: Any) -> Finding:  # noqa: ANN401 - a Recording, imported late
+    from llm_latency_lens.interpret.outcome import kind_of_ending  # noqa: PLC0415
     from llm_latency_lens.model.recording import EndKind  # noqa: PLC0415
     from llm_latency_lens.report.advice import remedy_for  # noqa: PLC0415
-    from llm_latency_lens.runner.outcome import kind_of_ending  # noqa: PLC0415
     from llm_latency_lens.units import format_duration  # noqa: PLC0415
 
     marks, ending = recording.marks, recording.ending

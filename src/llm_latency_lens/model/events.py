@@ -19,16 +19,27 @@ class Delta(Struct, frozen=True, gc=False):
 
 
 class Deltas(Struct, frozen=True, gc=False):
-    """Deltas in a row, of one kind and choice: what each says, and the byte offset where each ends."""
+    """Deltas in a row, of one kind and choice.
+
+    Attributes:
+        texts: what each says.
+        ends: the byte offset where each ends.
+        characters: the length of all texts together.
+    """
 
     kind: DeltaKind
     texts: list[str]
     ends: list[int]
+    characters: int
     choice: int = 0
 
 
 class Opening(Struct, frozen=True, gc=False):
     """Belongs to the answer but holds no generated output: a role-only or empty delta."""
+
+
+class ReasoningWithheld(Struct, frozen=True, gc=False):
+    """The server reasons and does not stream all of it: what it streams is a summary, or nothing."""
 
 
 class Vectors(Struct, frozen=True, gc=False):
@@ -118,6 +129,7 @@ StreamEvent = (
     Delta
     | Deltas
     | Opening
+    | ReasoningWithheld
     | Vectors
     | Identity
     | Usage

@@ -39,9 +39,19 @@ class Outcome(Struct, frozen=True):
 class TokenCounts(Struct, frozen=True, kw_only=True):
     """Token counts of one attempt; None is unknown, never 0.
 
-    `output` counts all generated tokens, `reasoning` those hidden or thought, `cached` the input
-    tokens served from the provider's prompt cache, `cache_write` those written to it. `source` says where `output` comes from:
-    usage, usage_minus_hidden, tokenizer, estimate or chunks (counted stream events).
+    Attributes:
+        input: input tokens, cached and newly cached ones included.
+        output: all generated tokens, hidden reasoning included.
+        reasoning: output tokens of reasoning, streamed or not.
+        cached: input tokens served from the provider's prompt cache.
+        cache_write: input tokens written to it.
+        source: who counted `output`: usage, usage_minus_hidden (usage, and reasoning was hidden),
+            tokenizer, estimate or chunks (counted stream events).
+        events: token events of the stream.
+        hidden: output tokens that did not stream; None where that is unknown.
+        first: tokens that came with the first read that carried tokens.
+        rest: the fewest and the most tokens that can have streamed after that read; None where
+            `output - hidden - first` is exact.
     """
 
     input: int | None = None
@@ -51,6 +61,9 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     cache_write: int | None = None
     source: str = "none"
     events: int = 0
+    hidden: int | None = 0
+    first: float = 1.0
+    rest: tuple[float, float] | None = None
 
 
 class Charge(Struct, frozen=True, kw_only=True):
@@ -81,12 +94,13 @@ class Widths(Struct, frozen=True, kw_only=True):
     """How far back an instant of the record may lie before its stamp, in ns; 0 is exact.
 
     Attributes:
-        sent: from `marks.sent` to the end of the call that took the whole request.
-        first_event, first_token, first_visible, last_token: from the earliest instant at which the
-            event's bytes can have arrived to the stamp of its read.
+        sent: from `marks.sent` to the end of the call that took the whole request; it left between.
+        first_byte, first_event, first_token, first_visible, last_token: from the earliest instant at
+            which the event's bytes can have arrived to the stamp of its read.
     """
 
     sent: int = 0
+    first_byte: int = 0
     first_event: int = 0
     first_token: int = 0
     first_visible: int = 0
@@ -96,13 +110,23 @@ class Widths(Struct, frozen=True, kw_only=True):
 class Record(Struct, frozen=True, kw_only=True):
     """One attempt: instants in monotonic ns of the measuring process, as taken or None.
 
-    `arm` is the number of the target among the run's. `retry` counts the attempts at the same request before this one, `superseded` says that another came
-    after it. `response_id` is the answer's own id, else the one in a header.
-
-    `arrivals[i]` is the instant, in ns after `marks.sent`, of the i-th network read that carried
-    tokens, `arrival_events[i]` how many token events it carried, `arrival_widths[i]` by how much the
-    events before its last may have arrived earlier (ns; () where every read is exact). `stamps` says whose clock stamped
-    the reads: kernel, user or mixed; `late` is the largest user-minus-kernel delay seen, in ns.
+    Attributes:
+        arm: the number of the target among the run's.
+        retry: attempts at the same request before this one.
+        superseded: whether another attempt came after it.
+        streamed: whether the answer was asked for, or came, as a stream; else there is no instant of
+            a token, and `first_token` and `last_token` are those of the whole document.
+        arrivals: instants, in ns after `marks.sent`, of the network reads that carried tokens.
+        arrival_events: how many token events each of them carried.
+        arrival_widths: by how much a token event of each may have arrived before its stamp, in ns;
+            () where every one is exact.
+        widths: the same of single marks.
+        characters: characters of all generated output.
+        stamps: whose clock stamped the reads: kernel, user or mixed.
+        late: the largest user-minus-kernel delay seen, in ns.
+        response_id: the answer's own id, else the one in a header.
+        server_prompt, server_generation, server_total: the server's own account, in seconds.
+        retry_after: seconds that the server asks to wait.
     """
 
     number: int
@@ -114,6 +138,7 @@ class Record(Struct, frozen=True, kw_only=True):
     dequeued: int
     retry: int = 0
     superseded: bool = False
+    streamed: bool = True
     marks: Marks
     outcome: Outcome
     first_byte: int | None = None

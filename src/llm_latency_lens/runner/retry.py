@@ -6,8 +6,8 @@ requests started, so that a struggling server isn't struck down.
 
 import hashlib
 
+from llm_latency_lens.interpret.headers import retry_after
 from llm_latency_lens.model.recording import EndKind, Recording
-from llm_latency_lens.runner.headers import retry_after
 from llm_latency_lens.units import NS_PER_S
 
 _STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 529})

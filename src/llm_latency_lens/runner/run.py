@@ -13,10 +13,10 @@ import msgspec
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.errors import MachineError
+from llm_latency_lens.interpret.interpret import interpret, subject_of
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.runner.books import Books, Money, PhaseBooks
-from llm_latency_lens.runner.interpret import interpret, subject_of
 from llm_latency_lens.runner.machine import MachineWatch
 from llm_latency_lens.runner.messages import (
     Abort,

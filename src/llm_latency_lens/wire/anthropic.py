@@ -16,6 +16,7 @@ from llm_latency_lens.model.events import (
     Identity,
     Opening,
     Ping,
+    ReasoningWithheld,
     ServerError,
     StreamEvent,
     Unknown,
@@ -155,7 +156,9 @@ class _MessageReader:
         self._usage = Usage(
             input=before.input if fresh is None else fresh + (read or 0) + (write or 0),
             output=_known(count_of(usage, "output_tokens"), before.output),
-            reasoning=before.reasoning,
+            reasoning=_known(
+                count_of(usage.get("output_tokens_details"), "thinking_tokens"), before.reasoning
+            ),
             cached=_known(read, before.cached),
             cache_write=_known(write, before.cache_write),
         )
@@ -184,7 +187,9 @@ def _block(block: dict[str, Any]) -> list[StreamEvent]:
 
 
 def _on_block_start(_: _MessageReader, value: dict[str, Any]) -> Iterable[StreamEvent]:
-    return _block(object_of(value, "content_block")) or (Opening(),)
+    block = object_of(value, "content_block")
+    withheld = (ReasoningWithheld(),) if text_of(block, "type") == "redacted_thinking" else ()
+    return (*withheld, *(_block(block) or (Opening(),)))
 
 
 def _on_block_delta(_: _MessageReader, value: dict[str, Any]) -> Iterable[StreamEvent]:
@@ -193,7 +198,8 @@ def _on_block_delta(_: _MessageReader, value: dict[str, Any]) -> Iterable[Stream
         text = text_of(delta, key)
         if text:
             return (Delta(kind, text),)  # type: ignore[arg-type] # the three kinds of the table
-    return ()
+    # What is signed is the whole reasoning; what was streamed of it is a summary, or nothing.
+    return (ReasoningWithheld(),) if text_of(delta, "signature") else ()
 
 
 _HANDLERS: dict[str, Callable[[_MessageReader, dict[str, Any]], Iterable[StreamEvent]]] = {

@@ -18,6 +18,7 @@ from llm_latency_lens.model.events import (
     Finish,
     Malformed,
     Opening,
+    ReasoningWithheld,
     ServerError,
     ServerTimings,
     StreamEvent,
@@ -179,7 +180,7 @@ def _events(message: aws_eventstream.Message) -> Iterable[StreamEvent]:
 
 
 def _block(block: Json) -> Iterator[StreamEvent]:
-    """A content block's delta: text, thought, or a tool's input."""
+    """A content block's delta: text, thought, or a tool's input; what is signed is a summary."""
     thought = object_of(block, "reasoningContent")
     call = object_of(block, "toolUse")
     arguments = call.get("input")
@@ -193,6 +194,8 @@ def _block(block: Json) -> Iterator[StreamEvent]:
     for kind, text in parts:
         if text:
             yield Delta(kind, text)
+    if text_of(inner, "signature") or thought.get("redactedContent"):
+        yield ReasoningWithheld()
 
 
 def _encoded(arguments: object) -> str:

@@ -17,6 +17,7 @@ from llm_latency_lens.model.events import (
     Identity,
     Malformed,
     Opening,
+    ReasoningWithheld,
     ServerError,
     StreamEvent,
     Usage,
@@ -125,13 +126,14 @@ def _decode_array(body: Iterable[bytes], max_event: int) -> Iterator[Decoded]:
 
 
 class _ChunkReader:
-    """Turns chunks into events; remembers whether it was told who answers."""
+    """Turns chunks into events; remembers whether it was told who answers and of thoughts."""
 
-    __slots__ = ("_told", "broken")
+    __slots__ = ("_thought", "_told", "broken")
 
     def __init__(self) -> None:
         self.broken = False
         self._told = False
+        self._thought = False
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - events have no names here
         """The events of one chunk."""
@@ -154,7 +156,12 @@ class _ChunkReader:
             self._told = True
             yield Identity(text_of(value, "modelVersion"), None, text_of(value, "responseId"))
         for candidate in objects_of(value, "candidates"):
-            yield from _candidate(candidate)
+            for event in _candidate(candidate):
+                if isinstance(event, Delta) and event.kind == "reasoning" and not self._thought:
+                    # Thoughts are summaries of what is counted as thoughts.
+                    self._thought = True
+                    yield ReasoningWithheld()
+                yield event
         if text_of(object_of(value, "promptFeedback"), "blockReason"):
             yield Finish("content_filter")
         usage = object_of(value, "usageMetadata")

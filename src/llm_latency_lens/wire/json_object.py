@@ -69,3 +69,19 @@ def seconds_of(value: object, key: str, unit: float) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
         return None
     return found * unit
+
+
+def output_count(
+    output: int | None, reasoning: int | None, input_count: int | None, total: int | None
+) -> int | None:
+    """The output tokens with the reasoning among them, where a server counts it beside them.
+
+    The sum of all three, or more reasoning than output, tells that it was left out.
+    """
+    if output is None or not reasoning:
+        return output
+    if total is None or input_count is None:
+        beside = reasoning > output
+    else:
+        beside = total == input_count + output + reasoning
+    return output + reasoning if beside else output

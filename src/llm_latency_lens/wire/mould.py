@@ -88,12 +88,15 @@ class Mould(Struct, frozen=True):
         ):
             return None
         try:
-            said = joined[:-1].decode().split("\n")
+            decoded = joined[:-1].decode()
         except UnicodeDecodeError:
             return None
+        said = decoded.split("\n")
+        characters = len(decoded) - (len(said) - 1)
         if b"\\" in joined:
             said = [_unquote(f'"{text}"') if "\\" in text else text for text in said]
-        return Deltas(self.kind, said, ends[1:], self.choice)
+            characters = sum(map(len, said))
+        return Deltas(self.kind, said, ends[1:], characters, self.choice)
 
     def _ends(self, texts: list[bytes], begin: int) -> list[int]:
         """Where the events of `texts` end, after `begin`."""

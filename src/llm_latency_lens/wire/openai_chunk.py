@@ -10,7 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.model.events import ServerTimings, Usage
-from llm_latency_lens.wire.json_object import count_of, read_object, seconds_of, text_of
+from llm_latency_lens.wire.json_object import (
+    count_of,
+    output_count,
+    read_object,
+    seconds_of,
+    text_of,
+)
 
 
 class Function(Struct, gc=False):
@@ -129,10 +135,13 @@ def usage_of(value: object) -> Usage | None:
     """The token counts of a usage object; a count that is no whole number from 0 on is unknown."""
     if not isinstance(value, dict):
         return None
+    prompt = count_of(value, "prompt_tokens")
+    reasoning = count_of(value.get("completion_tokens_details"), "reasoning_tokens")
+    completion, total = count_of(value, "completion_tokens"), count_of(value, "total_tokens")
     return Usage(
-        input=count_of(value, "prompt_tokens"),
-        output=count_of(value, "completion_tokens"),
-        reasoning=count_of(value.get("completion_tokens_details"), "reasoning_tokens"),
+        input=prompt,
+        output=output_count(completion, reasoning, prompt, total),
+        reasoning=reasoning,
         cached=count_of(value.get("prompt_tokens_details"), "cached_tokens"),
     )
 

@@ -14,6 +14,7 @@ from llm_latency_lens.model.events import (
     Finish,
     Identity,
     Opening,
+    ReasoningWithheld,
     ServerError,
     StreamEvent,
     Unknown,
@@ -24,6 +25,7 @@ from llm_latency_lens.wire.json_object import (
     count_of,
     object_of,
     objects_of,
+    output_count,
     text_of,
 )
 from llm_latency_lens.wire.json_request import (
@@ -61,6 +63,9 @@ _DELTAS: dict[str, DeltaKind] = {
     "response.custom_tool_call_input.delta": "tool",
     "response.mcp_call_arguments.delta": "tool",
 }
+_SUMMARIES = frozenset(
+    {"response.reasoning_summary_text.delta", "response.reasoning_summary.delta"}
+)
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
@@ -94,14 +99,15 @@ def read_error(body: bytes) -> ServerError:
 
 
 class _ResponseReader:
-    """Turns the stream's objects into events; remembers whether tools were called or an answer refused."""
+    """Turns the stream's objects into events; remembers tool calls, refusals and summaries."""
 
-    __slots__ = ("_called", "_refused", "broken")
+    __slots__ = ("_called", "_refused", "_summarized", "broken")
 
     def __init__(self) -> None:
         self.broken = False
         self._called = False
         self._refused = False
+        self._summarized = False
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
         """The events of one object, by its `type`."""
@@ -124,7 +130,12 @@ class _ResponseReader:
         if kind is not None:
             self._refused = self._refused or name == "response.refusal.delta"
             text = text_of(value, "delta")
-            return (Delta(kind, text),) if text else ()
+            if not text:
+                return ()
+            if name in _SUMMARIES and not self._summarized:
+                self._summarized = True
+                return (ReasoningWithheld(), Delta(kind, text))
+            return (Delta(kind, text),)
         handler = _HANDLERS.get(name)
         if handler is not None:
             return handler(self, value)
@@ -179,10 +190,13 @@ def _identity(response: dict[str, Any]) -> Identity:
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
+    given = count_of(usage, "input_tokens")
+    reasoning = count_of(usage.get("output_tokens_details"), "reasoning_tokens")
+    output, total = count_of(usage, "output_tokens"), count_of(usage, "total_tokens")
     return Usage(
-        input=count_of(usage, "input_tokens"),
-        output=count_of(usage, "output_tokens"),
-        reasoning=count_of(usage.get("output_tokens_details"), "reasoning_tokens"),
+        input=given,
+        output=output_count(output, reasoning, given, total),
+        reasoning=reasoning,
         cached=count_of(usage.get("input_tokens_details"), "cached_tokens"),
     )
 

@@ -7,24 +7,30 @@ from msgspec import Struct
 
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
-from llm_latency_lens.model.events import ServerError
-from llm_latency_lens.model.record import Outcome, Record, TokenCounts
-from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Recording
-from llm_latency_lens.model.request import Limits, Target
-from llm_latency_lens.runner.headers import (
+from llm_latency_lens.interpret.headers import (
     content_type,
     rate_limit,
     request_id,
     retry_after,
     server_seconds,
 )
-from llm_latency_lens.runner.inflate import InflateError, encoding_of, inflate
-from llm_latency_lens.runner.outcome import Case, clean, forms_of, judge
-from llm_latency_lens.runner.reading import Reading, read_events
+from llm_latency_lens.interpret.inflate import InflateError, encoding_of, inflate
+from llm_latency_lens.interpret.outcome import Case, clean, forms_of, judge
+from llm_latency_lens.interpret.reading import Reading, read_events
+from llm_latency_lens.interpret.tokens import count_tokens
+from llm_latency_lens.model.events import ServerError
+from llm_latency_lens.model.record import Outcome, Record, Widths
+from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
+from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.wire.dialect import UNMARKED, UNSTREAMED, load_dialect
 
 _SHORTEST_SECRET = 8
 """Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
+
+
+_STREAMS = frozenset(
+    {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
+)
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -46,7 +52,7 @@ def interpret(attempt: Attempt, subject: Subject) -> Record:
     """Read the attempt's bytes in the subject's dialect and say what happened when."""
     recording = attempt.recording
     head = recording.head
-    reading, error = Reading(), None
+    reading, error = Reading(recording), None
     coding = encoding_of(head) if head is not None else ""
     try:
         body = inflate(recording, coding, subject.max_body) if coding else recording
@@ -64,23 +70,22 @@ def _read(recording: Recording, subject: Subject) -> tuple[Reading, ServerError 
     """The events of a good response, or the error of another."""
     dialect, head = load_dialect(subject.dialect), recording.head
     if head is None:
-        return Reading(), None
+        return Reading(recording), None
     if not 200 <= head.status < 300:
-        return Reading(), dialect.read_error(recording.body)
+        return Reading(recording), dialect.read_error(recording.body)
     kind = content_type(head)
     reading = read_events(recording, dialect.decode((recording.body,), kind, subject.max_event))
-    unstreamed = kind == "application/json" and recording.body[:1] != b"["
-    if subject.streamed and unstreamed and not reading.error:
+    document = kind == "application/json" and recording.body[:1] != b"["
+    if subject.streamed and document and not reading.error:
         reading.malformed = "content_type: a stream was asked for, application/json came"
     return reading, None
 
 
 def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outcome) -> Record:
     recording, head = attempt.recording, attempt.recording.head
-    sent = recording.marks.sent or 0
-    arrivals = reading.arrivals
+    sent, reads = recording.marks.sent or 0, reading.reads
     stamps, late = _stamp_source(recording)
-    timings, tokens = reading.timings, _tokens(reading)
+    timings, tokens = reading.timings, count_tokens(reading)
     return Record(
         number=attempt.number,
         phase=attempt.phase,
@@ -91,16 +96,20 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         dequeued=attempt.dequeued,
         retry=attempt.retry,
         superseded=attempt.superseded,
+        streamed=_streamed(subject, head),
         marks=recording.marks,
         outcome=outcome,
         first_byte=_first_byte(recording),
         first_event=reading.first_event,
-        first_token=arrivals[0] if arrivals else None,
+        first_token=reads.arrivals[0] if reads.arrivals else None,
         first_visible=reading.first_visible,
-        last_token=arrivals[-1] if arrivals else None,
+        last_token=reads.arrivals[-1] if reads.arrivals else None,
         first_kind=reading.first_kind,
-        arrivals=tuple([arrival - sent for arrival in arrivals]),
-        arrival_events=tuple(reading.arrival_events),
+        arrivals=tuple([arrival - sent for arrival in reads.arrivals]),
+        arrival_events=tuple(reads.events),
+        arrival_widths=reads.widths,
+        widths=_widths(recording, reading),
+        characters=sum(reading.tally.characters.values()),
         stamps=stamps,
         late=late,
         tokens=tokens,
@@ -131,6 +140,24 @@ def _first_byte(recording: Recording) -> int | None:
     return (rows[2] or rows[1]) if rows else None
 
 
+def _widths(recording: Recording, reading: Reading) -> Widths:
+    marks, rows = recording.marks, recording.read_rows()
+    sent = marks.sent_latest - marks.sent if marks.sent_latest and marks.sent else 0
+    return Widths(
+        sent=sent,
+        first_byte=max((rows[2] or rows[1]) - rows[3], 0) if rows else 0,
+        first_event=reading.first_event_width,
+        first_token=reading.first_token_width,
+        first_visible=reading.first_visible_width,
+        last_token=reading.reads.last_width,
+    )
+
+
+def _streamed(subject: Subject, head: Head | None) -> bool:
+    """Whether the answer is a stream: it was asked for, or came all the same."""
+    return subject.streamed or (head is not None and content_type(head) in _STREAMS)
+
+
 def _stamp_source(recording: Recording) -> tuple[str, int | None]:
     """Whose stamps the reads carry, and the largest delay (ns) of ours behind the kernel's."""
     rows = recording.read_rows().tolist()
@@ -140,36 +167,6 @@ def _stamp_source(recording: Recording) -> tuple[str, int | None]:
     if not delays:
         return "user", None
     return ("kernel" if len(delays) * READ_FIELDS == len(rows) else "mixed"), max(delays)
-
-
-def _tokens(reading: Reading) -> TokenCounts:
-    """The server's own count where it gives one; else the number of token events, and it says so."""
-    events = sum(reading.arrival_events)
-    usage = reading.usage
-    if usage is not None and usage.output == 0 and events:
-        # Tokens came, and the server says none did: its counts are no counts.
-        reading.flags.add("usage_contradictory")
-        usage = None
-    if usage is None or usage.output is None:
-        return TokenCounts(
-            input=usage.input if usage else None,
-            cached=usage.cached if usage else None,
-            cache_write=usage.cache_write if usage else None,
-            reasoning=usage.reasoning if usage else None,
-            output=events or None,
-            source="chunks" if events else "none",
-            events=events,
-        )
-    hidden = bool(usage.reasoning) and "reasoning" not in reading.kinds
-    return TokenCounts(
-        input=usage.input,
-        output=usage.output,
-        reasoning=usage.reasoning,
-        cached=usage.cached,
-        cache_write=usage.cache_write,
-        source="usage_minus_hidden" if hidden else "usage",
-        events=events,
-    )
 
 
 def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str, ...]:

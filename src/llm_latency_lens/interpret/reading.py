@@ -4,9 +4,10 @@ The kernel's stamp where there is one, else ours. An empty role delta, a ping, a
 start or end a token metric: only a `Delta` does.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable
 
+from llm_latency_lens.interpret.reads import Reads
+from llm_latency_lens.interpret.tally import Tally
 from llm_latency_lens.model.events import (
     BadText,
     Delta,
@@ -17,6 +18,7 @@ from llm_latency_lens.model.events import (
     Malformed,
     Opening,
     Ping,
+    ReasoningWithheld,
     ServerError,
     ServerTimings,
     StreamEvent,
@@ -25,36 +27,47 @@ from llm_latency_lens.model.events import (
     Usage,
     Vectors,
 )
-from llm_latency_lens.model.recording import READ_FIELDS, Recording
+from llm_latency_lens.model.recording import Recording
 
 
 class Reading:
-    """Marks (monotonic ns), arrivals of token reads and everything the server said about itself."""
+    """Marks (monotonic ns) with their widths, token counts, and what the server said of itself.
+
+    Attributes:
+        reads: the network reads that carried token events.
+        tally: token events, characters and the server's running counts.
+        first_event_width, first_token_width, first_visible_width: by how much the event may have
+            arrived before its stamp, in ns.
+    """
 
     __slots__ = (
-        "arrival_events",
-        "arrivals",
         "done",
         "error",
         "finish",
         "first_event",
+        "first_event_width",
         "first_kind",
+        "first_token_width",
         "first_visible",
+        "first_visible_width",
         "flags",
         "identity",
         "kinds",
         "malformed",
         "pings",
+        "reads",
+        "tally",
         "timings",
         "usage",
         "vectors",
     )
 
-    def __init__(self) -> None:
-        self.arrivals: list[int] = []
-        self.arrival_events: list[int] = []
+    def __init__(self, recording: Recording) -> None:
+        self.reads = Reads(recording)
+        self.tally = Tally()
         self.first_event: int | None = None
         self.first_visible: int | None = None
+        self.first_event_width = self.first_token_width = self.first_visible_width = 0
         self.first_kind: str | None = None
         self.kinds: set[str] = set()
         self.flags: set[str] = set()
@@ -71,80 +84,48 @@ class Reading:
 
 def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]]) -> Reading:
     """Fold decoded events (end offset, event) over the recording's reads."""
-    reading = Reading()
-    reads = _Reads(recording)
+    reading = Reading(recording)
+    reads, tally = reading.reads, reading.tally
     kind = ""
     for offset, event in events:
         if isinstance(event, (Delta, Deltas)):
-            ends = event.ends if isinstance(event, Deltas) else [offset]
-            stamp = reads.bring(ends, reading)
+            arrival = reads.add(event.ends if isinstance(event, Deltas) else [offset])
+            tally.add(event, reads.events)
             if event.kind != kind:
                 kind = event.kind
-                _on_new_kind(reading, kind, stamp)
+                _on_new_kind(reading, kind, arrival)
         else:
-            _HANDLERS[event.__class__](reading, event, reads.stamp_of(offset))
+            _HANDLERS[event.__class__](reading, event, offset)
     return reading
 
 
-class _Reads:
-    """The reads of a recording, gone through once as offsets grow."""
-
-    __slots__ = ("_counted", "_end", "_last", "_position", "_rows", "_stamp")
-
-    def __init__(self, recording: Recording) -> None:
-        self._rows = recording.read_rows()
-        self._last = len(self._rows) - READ_FIELDS
-        self._position = self._counted = -READ_FIELDS
-        self._end = 0
-        self._stamp = 0
-
-    def stamp_of(self, offset: int) -> int:
-        """The stamp of the read that brought the byte before `offset`."""
-        rows = self._rows
-        while offset > self._end and self._position < self._last:
-            self._position += READ_FIELDS
-            self._end = rows[self._position]
-            self._stamp = rows[self._position + 2] or rows[self._position + 1]
-        return self._stamp
-
-    def bring(self, ends: list[int], reading: Reading) -> int:
-        """Count the token events that end at `ends` with the reads that brought them; the first one's stamp."""
-        arrivals, counts = reading.arrivals, reading.arrival_events
-        first = self.stamp_of(ends[0])
-        begin, total = 0, len(ends)
-        while begin < total:
-            stamp = self.stamp_of(ends[begin])
-            until = total if self._position == self._last else bisect_right(ends, self._end, begin)
-            if self._position == self._counted:
-                counts[-1] += until - begin
-            else:
-                self._counted = self._position
-                arrivals.append(stamp)
-                counts.append(until - begin)
-            begin = until
-        return first
-
-
-def _on_new_kind(reading: Reading, kind: str, stamp: int) -> None:
-    _answer_begins(reading, stamp)
+def _on_new_kind(reading: Reading, kind: str, arrival: tuple[int, int]) -> None:
+    stamp, width = arrival
+    if reading.first_event is None:
+        reading.first_event, reading.first_event_width = arrival
     reading.kinds.add(kind)
     if reading.first_kind is None:
-        reading.first_kind = kind
+        reading.first_kind, reading.first_token_width = kind, width
     if kind == "text" and reading.first_visible is None:
-        reading.first_visible = stamp
+        reading.first_visible, reading.first_visible_width = stamp, width
 
 
-def _answer_begins(reading: Reading, stamp: int) -> None:
+def _answer_begins(reading: Reading, offset: int) -> None:
     if reading.first_event is None:
-        reading.first_event = stamp
+        reading.first_event, reading.first_event_width = reading.reads.locate(offset)
 
 
-def _on_opening(reading: Reading, _: Opening, stamp: int) -> None:
-    _answer_begins(reading, stamp)
+def _on_opening(reading: Reading, _: Opening, offset: int) -> None:
+    _answer_begins(reading, offset)
+    reading.tally.add_empty()
 
 
-def _on_vectors(reading: Reading, event: Vectors, stamp: int) -> None:
-    _answer_begins(reading, stamp)
+def _on_reasoning_withheld(reading: Reading, _: ReasoningWithheld, __: int) -> None:
+    reading.tally.withheld = True
+
+
+def _on_vectors(reading: Reading, event: Vectors, offset: int) -> None:
+    _answer_begins(reading, offset)
     reading.vectors += event.count
 
 
@@ -159,11 +140,12 @@ def _on_usage(reading: Reading, event: Usage, _: int) -> None:
     before = reading.usage
     if before is not None and (before.output or 0) > (event.output or 0):
         reading.flags.add("usage_contradictory")
+    reading.tally.add_count(event.output, len(reading.reads.arrivals))
     reading.usage = event
 
 
-def _on_finish(reading: Reading, event: Finish, stamp: int) -> None:
-    _answer_begins(reading, stamp)
+def _on_finish(reading: Reading, event: Finish, offset: int) -> None:
+    _answer_begins(reading, offset)
     reading.finish = reading.finish or event.reason
 
 
@@ -196,6 +178,7 @@ def _flag(name: str) -> Callable[[Reading, StreamEvent, int], None]:
 
 _HANDLERS: dict[type, Callable[..., None]] = {
     Opening: _on_opening,
+    ReasoningWithheld: _on_reasoning_withheld,
     Vectors: _on_vectors,
     Identity: _on_identity,
     Usage: _on_usage,

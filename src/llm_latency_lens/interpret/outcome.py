@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from llm_latency_lens.interpret.reading import Reading
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, OutcomeKind
 from llm_latency_lens.model.recording import EndKind, Recording
-from llm_latency_lens.runner.reading import Reading
 
 _LONGEST_DETAIL = 300
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
@@ -150,7 +150,7 @@ def _filtered(case: Case) -> Outcome | None:
 
 
 def _no_tokens(case: Case) -> Outcome | None:
-    if case.reading.arrivals or case.reading.vectors:
+    if case.reading.reads.arrivals or case.reading.vectors:
         return None
     words = "a 200 response without a single generated token"
     return Outcome(OutcomeKind.PROTOCOL_ERROR, "no_tokens", None, words)

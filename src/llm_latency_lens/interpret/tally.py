@@ -1,0 +1,110 @@
+"""Counts of one response while its events are read: token events, characters, the server's own counts.
+
+The counts here are facts of the stream. What they mean for the number of tokens is `tokens.py`'s.
+"""
+
+from llm_latency_lens.model.events import Delta, DeltaKind, Deltas
+
+
+class Tally:
+    """What has been counted up to the current event.
+
+    Attributes:
+        total: token events.
+        events, characters: token events and their characters, by kind of output.
+        first_events, first_characters: those of the first network read that carried tokens.
+        withheld: the server said that it streams only a part, or a summary, of its reasoning.
+        continuous: the server gave its count of output tokens between token events.
+        count_before: the last count before the first token event.
+        count_at_first: the count that came with the last token event of the first token read.
+        count_at_last: the first count after the last token event.
+        steps_between: tokens counted without a token event, between two token events.
+        empty_before, empty_between: empty deltas before the first token event, and between two.
+    """
+
+    __slots__ = (
+        "_count",
+        "_counted",
+        "_interrupted",
+        "_unresolved_empty",
+        "_unresolved_steps",
+        "characters",
+        "continuous",
+        "count_at_first",
+        "count_at_last",
+        "count_before",
+        "empty_before",
+        "empty_between",
+        "events",
+        "first_characters",
+        "first_events",
+        "steps_between",
+        "total",
+        "withheld",
+    )
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.events: dict[DeltaKind, int] = {"text": 0, "reasoning": 0, "tool": 0}
+        self.characters: dict[DeltaKind, int] = {"text": 0, "reasoning": 0, "tool": 0}
+        self.first_events = self.first_characters = 0
+        self.withheld = self.continuous = False
+        self.count_before = 0
+        self.count_at_first: int | None = None
+        self.count_at_last: int | None = None
+        self.steps_between = self.empty_before = self.empty_between = 0
+        # Steps and empty deltas since the last token event: between two only once another comes.
+        self._unresolved_steps = self._unresolved_empty = 0
+        self._interrupted = False
+        self._count = 0  # the newest count, and how many token events had come by then
+        self._counted = -1
+
+    def add(self, event: Delta | Deltas, reads: list[int]) -> None:
+        """Count token events; `reads` has the token events of each read, these included."""
+        if self._interrupted:
+            self._resume()
+        if isinstance(event, Deltas):
+            number, characters = len(event.ends), event.characters
+        else:
+            number, characters = 1, len(event.text)
+        kind = event.kind
+        self.total += number
+        self.events[kind] += number
+        self.characters[kind] += characters
+        if self.first_events < reads[0]:
+            if len(reads) > 1 and isinstance(event, Deltas):
+                characters = sum(map(len, event.texts[: reads[0] - self.first_events]))
+            self.first_events = reads[0]
+            self.first_characters += characters
+            self.count_at_first = None
+
+    def add_count(self, output: int | None, reads: int) -> None:
+        """Take the server's count of output tokens so far, after `reads` reads with tokens."""
+        if output is None:
+            return
+        self._interrupted = True
+        if not self.total:
+            self.count_before = output
+        elif self._counted == self.total:
+            self._unresolved_steps += max(output - self._count, 0)
+        else:
+            self.count_at_last = output
+            if reads == 1:
+                self.count_at_first = output
+        self._counted, self._count = self.total, output
+
+    def add_empty(self) -> None:
+        """Count a delta without output."""
+        if self.total:
+            self._unresolved_empty += 1
+            self._interrupted = True
+        else:
+            self.empty_before += 1
+
+    def _resume(self) -> None:
+        """Output goes on: what came since the last token event was between two."""
+        self._interrupted = False
+        self.continuous = self.continuous or self._counted > 0
+        self.steps_between += self._unresolved_steps
+        self.empty_between += self._unresolved_empty
+        self._unresolved_steps = self._unresolved_empty = 0
