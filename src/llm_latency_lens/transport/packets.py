@@ -21,6 +21,7 @@ RING_BYTES = 8 << 20
 """Room for 32,768 packets: half a second at 65,000 packets/s."""
 
 _FRAME = 256
+_FRAME_WORDS = _FRAME // 4
 _BLOCK = 1 << 16
 _SNAP = 128
 _PORTS_MAX = 256
@@ -33,8 +34,9 @@ _SO_ATTACH_FILTER = 26
 _STATUS_USER = 1
 
 _FRAME_HEAD = struct.Struct("=4xI6xHII").unpack_from  # tp_len, tp_net, tp_sec, tp_nsec
-_TCP_HEAD = struct.Struct(">IIH").unpack_from  # sequence, acknowledgement, data offset and flags
-_U16 = struct.Struct(">H").unpack_from
+_IPV4 = struct.Struct(">2xH8x12sI4xH").unpack_from
+_IPV6 = struct.Struct(">4xH2x36sI4xH").unpack_from
+# Both: the length that IP states; addresses and ports; TCP's sequence number, data offset and flags.
 _U32_PAIR = struct.Struct("=II")
 _RING_REQUEST = struct.Struct("=IIII")
 _INSTRUCTION = struct.Struct("=HBBI")
@@ -43,26 +45,24 @@ _PROGRAM = struct.Struct("@HP")
 _SYN, _RST = 0x02, 0x04
 _STARTS_MAX = 4096
 
-_LOAD_BYTE, _LOAD_HALF, _AND = 0x30, 0x28, 0x54
-_IF_EQUAL, _IF_SET, _RETURN = 0x15, 0x45, 0x06
-_X_IS, _X_IS_IPV4_HEADER, _LOAD_HALF_AT_X = 0x01, 0xB1, 0x48
+_LOAD_BYTE, _LOAD_HALF, _LOAD_HALF_AT_X, _X_IS = 0x30, 0x28, 0x48, 0x01
+_AND, _IF_EQUAL, _IF_SET, _RETURN = 0x54, 0x15, 0x45, 0x06
 
-_TCP_FROM_X = (
+_TCP_SOURCE_PORT = (
     (_LOAD_BYTE, 0, 0, 0),
-    (_AND, 0, 0, 0xF0),
-    (_IF_EQUAL, 0, 4, 0x60),  # 2: IPv6, else 7
-    (_X_IS, 0, 0, 40),
-    (_LOAD_BYTE, 0, 0, 6),
-    (_IF_EQUAL, 8, 0, socket.IPPROTO_TCP),  # 5: to 14
-    (_RETURN, 0, 0, 0),
-    (_IF_EQUAL, 0, 5, 0x40),  # 7: IPv4, else 13
+    (_IF_EQUAL, 0, 5, 0x45),  # 1: IPv4 without options, else 7
+    (_X_IS, 0, 0, 20),
     (_LOAD_HALF, 0, 0, 6),
-    (_IF_SET, 3, 0, 0x1FFF),  # 9: a later fragment, to 13
-    (_X_IS_IPV4_HEADER, 0, 0, 0),
+    (_IF_SET, 7, 0, 0x1FFF),  # 4: a later fragment, to 12
     (_LOAD_BYTE, 0, 0, 9),
-    (_IF_EQUAL, 1, 0, socket.IPPROTO_TCP),  # 12: to 14
+    (_IF_EQUAL, 6, 5, socket.IPPROTO_TCP),  # 6: to 13, else 12
+    (_AND, 0, 0, 0xF0),
+    (_X_IS, 0, 0, 40),
+    (_IF_EQUAL, 0, 2, 0x60),  # 9: IPv6, else 12
+    (_LOAD_BYTE, 0, 0, 6),
+    (_IF_EQUAL, 1, 0, socket.IPPROTO_TCP),  # 11: to 13
     (_RETURN, 0, 0, 0),
-    (_LOAD_HALF_AT_X, 0, 0, 0),  # 14: the source port
+    (_LOAD_HALF_AT_X, 0, 0, 0),  # 13: the source port
 )
 """Classic BPF (code, jump if true, jump if false, value): TCP over IPv4 or IPv6, its source port."""
 
@@ -99,6 +99,7 @@ class PacketRing:
         self._dropped = 0
         self._flows: dict[bytes, PacketFlow] = {}
         self._starts: dict[bytes, int] = {}
+        self._frames = self._blocks * (_BLOCK // _FRAME)
         self._position = 0
         self._sock = _open_socket()
         try:
@@ -135,16 +136,16 @@ class PacketRing:
 
     def drain(self) -> None:
         """Hand what the ring holds to the flows."""
-        words, frames = self._words, self._blocks * (_BLOCK // _FRAME)
-        position, step = self._position, _FRAME // 4
-        if not words[position * step] & _STATUS_USER:
+        words, frames = self._words, self._frames
+        position = self._position
+        if not words[position * _FRAME_WORDS] & _STATUS_USER:
             return
         self._clock.refresh()
         for _ in range(frames):
-            if not words[position * step] & _STATUS_USER:
+            if not words[position * _FRAME_WORDS] & _STATUS_USER:
                 break
             self._take(position * _FRAME)
-            words[position * step] = 0
+            words[position * _FRAME_WORDS] = 0
             position = (position + 1) % frames
         self._position = position
 
@@ -159,24 +160,19 @@ class PacketRing:
         data = self._map
         length, network, seconds, ns = _FRAME_HEAD(data, frame)
         packet = frame + network
-        first = data[packet]
-        if first >> 4 == 4:
-            total = _U16(data, packet + 2)[0] or length
-            tcp = packet + 4 * (first & 15)
-            addresses = data[packet + 12 : packet + 20]
+        if data[packet] == 0x45:
+            total, key, sequence, flags = _IPV4(data, packet)
+            headers = 20 + 4 * (flags >> 12)
+            total = total or length  # more than 64 KiB put together by the kernel
         else:
-            total = 40 + _U16(data, packet + 4)[0]
-            tcp = packet + 40
-            addresses = data[packet + 8 : packet + 40]
-        key = addresses + data[tcp : tcp + 4]
-        sequence, _, flags = _TCP_HEAD(data, tcp + 4)
+            total, key, sequence, flags = _IPV6(data, packet)
+            headers = 4 * (flags >> 12)
         flow = self._flows.get(key)
         if flags & (_SYN | _RST):
             if flags & _SYN:
                 self._begin(key, (sequence + 1) & 0xFFFFFFFF, flow)
         elif flow is not None:
-            payload = packet + total - tcp - 4 * (flags >> 12)
-            flow.add(sequence, payload, self._clock.monotonic(seconds, ns))
+            flow.add(sequence, total - headers, self._clock.monotonic(seconds, ns))
 
     def _begin(self, key: bytes, start: int, flow: PacketFlow | None) -> None:
         if flow is not None:
@@ -222,7 +218,7 @@ def _start_ring(sock: socket.socket, ports: list[int], blocks: int) -> mmap.mmap
 
 def _attach_filter(sock: socket.socket, ports: list[int]) -> None:
     accept = [step for port in ports for step in ((_IF_EQUAL, 0, 1, port), (_RETURN, 0, 0, _SNAP))]
-    steps = [*_TCP_FROM_X, *accept, (_RETURN, 0, 0, 0)]
+    steps = [*_TCP_SOURCE_PORT, *accept, (_RETURN, 0, 0, 0)]
     code = array("B", b"".join(_INSTRUCTION.pack(*step) for step in steps))
     program = _PROGRAM.pack(len(steps), code.buffer_info()[0])
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
