@@ -81,10 +81,19 @@ class KernelClock:
         for _, kind, data in ancillary:
             if kind == _SO_TIMESTAMPING:
                 seconds, ns = _SECONDS_NS(data)
-                stamp = seconds * 1_000_000_000 + ns + self._offset
-                if seconds and user - _BELIEVABLE_NS < stamp <= user:
-                    return int(stamp)
+                stamp = self.monotonic(seconds, ns)
+                if seconds and is_plausible(stamp, user):
+                    return stamp
         return 0
+
+    def monotonic(self, seconds: int, ns: int) -> int:
+        """The kernel's own (seconds, ns) of CLOCK_REALTIME as monotonic ns."""
+        return seconds * 1_000_000_000 + ns + self._offset
+
+
+def is_plausible(stamp: int, user: int) -> bool:
+    """Whether a kernel stamp can be true of bytes that were read at `user` (both monotonic ns)."""
+    return user - _BELIEVABLE_NS < stamp <= user
 
 
 def _bracketed() -> tuple[int, int]:
