@@ -53,7 +53,7 @@ from llm_latency_lens.schedule.share import planned_rate
 from llm_latency_lens.store.calibrations import load_calibration
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.poller import Poller
-from llm_latency_lens.transport.stamps import check_source
+from llm_latency_lens.transport.sources import check_source
 from llm_latency_lens.units import parse_money
 from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
@@ -144,13 +144,16 @@ class Profiler:
             request_for(asked, "measure", 0), self.target
         )
         sign = signer(self.target)
-        transport = LiveTransport(self.target.tls, self.target.proxy, poller=Poller(stamps))
+        ports = frozenset({(self.target.proxy or self.target.base_url).port})
+        poller = Poller(stamps, ports)
+        transport = LiveTransport(self.target.tls, self.target.proxy, poller=poller)
         transport.prepare(self.target.base_url)
         intended = self._clock.now()
         try:
             recording = await transport.exchange(sign(request), self.limits)
         finally:
             transport.close()
+            poller.close()
         attempt = Attempt(
             number=0,
             phase="measure",

@@ -155,9 +155,10 @@ MONEY = (
 STAMPS = (
     option(
         "--stamps",
-        type=click.Choice(["auto", "kernel", "user"]),
+        type=click.Choice(["auto", "kernel", "user", "packet"]),
         default="auto",
-        help="Whose clock stamps arrivals: the kernel's (auto: where it can) or this process's.",
+        help="Whose clock stamps arrivals: the kernel's (auto: where it can), this process's, or a packet"
+        " socket's (exact however late this process reads; needs CAP_NET_RAW).",
     ),
 )
 SAVE_RAW = (

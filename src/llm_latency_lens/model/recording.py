@@ -73,7 +73,10 @@ class Marks(Struct, frozen=True, kw_only=True):
 
 
 class ConnectionFacts(Struct, frozen=True, kw_only=True):
-    """The connection as it was when the exchange ended. Durations in ns."""
+    """The connection as it was when the exchange ended. Durations in ns.
+
+    `packets`: its packets were watched, and stamp what arrived.
+    """
 
     id: int
     reused: bool
@@ -87,6 +90,7 @@ class ConnectionFacts(Struct, frozen=True, kw_only=True):
     rtt: int | None = None
     rtt_min: int | None = None
     retransmits: int | None = None
+    packets: bool = False
 
 
 class Head(Struct, frozen=True):

@@ -103,7 +103,8 @@ class Worker:
             self._handlers[type(message)](message)
 
     def _on_order(self, order: Order) -> None:
-        poller = Poller(order.stamps)
+        ports = frozenset((arm.target.proxy or arm.target.base_url).port for arm in order.arms)
+        poller = Poller(order.stamps, ports)
         for target in (arm.target for arm in order.arms):
             transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse, poller=poller)
             transport.prepare(target.base_url)

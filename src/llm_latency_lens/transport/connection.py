@@ -10,18 +10,16 @@ import ssl
 import struct
 import sys
 import time
-from collections.abc import Sequence
 
 from msgspec import Struct
 
 from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
-from llm_latency_lens.transport.poller import RESOLUTION_NS, Poller, Read
-from llm_latency_lens.transport.segments import SegmentCounter
+from llm_latency_lens.transport.arrivals import READ_SIZE, Arrivals, Piece
+from llm_latency_lens.transport.link import Link
+from llm_latency_lens.transport.poller import Poller, Read
 from llm_latency_lens.transport.stamps import ANCILLARY_SIZE
 from llm_latency_lens.transport.tape import Tape
-from llm_latency_lens.transport.tls import TlsLayer
 
-_READ_SIZE = 65536
 _TCP_INFO_SIZE = 192
 _TCP_RTT, _TCP_RETRANS, _TCP_MIN_RTT = 68, 100, 148
 _U32 = struct.Struct("=I").unpack_from
@@ -40,8 +38,8 @@ class Connection:
     """A connected socket in its event loop, with the TLS layers (outermost first) around the bytes."""
 
     __slots__ = (
+        "_arrivals",
         "_done",
-        "_full_since",
         "_handle",
         "_kernel",
         "_last_activity",
@@ -50,7 +48,6 @@ class Connection:
         "_pending",
         "_poller",
         "_retransmits",
-        "_segments",
         "_sock",
         "_tape",
         "_total_at",
@@ -61,19 +58,13 @@ class Connection:
         "origin",
     )
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        origin: Origin,
-        layers: Sequence[TlsLayer],
-        poller: Poller,
-    ) -> None:
+    def __init__(self, link: Link, origin: Origin, poller: Poller) -> None:
         self.origin = origin
         self.alive = True
         self.answering = False
         self.idle_since = 0
-        self._sock = sock
-        self._layers = tuple(layers)
+        self._sock = link.sock
+        self._layers = tuple(link.layers)
         self._kernel = poller.kernel
         self._loop = asyncio.get_running_loop()
         self._tape: Tape | None = None
@@ -84,10 +75,9 @@ class Connection:
         self._last_activity = 0
         self._total_at = 0
         self._handle: asyncio.TimerHandle | None = None
-        self._segments = SegmentCounter(sock)
-        self._full_since = 0
+        self._arrivals = Arrivals(link, poller)
         self._poller = poller
-        poller.add(sock.fileno(), self)
+        poller.add(link.sock.fileno(), self)
 
     @property
     def tls_session(self) -> ssl.SSLSession | None:
@@ -147,6 +137,7 @@ class Connection:
             return
         self.alive = False
         self._poller.remove(self._sock.fileno())
+        self._arrivals.forget()
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
 
@@ -192,7 +183,7 @@ class Connection:
     def receive(self) -> Read:
         """Read what the socket holds, at most one buffer, and stamp it."""
         try:
-            data, ancillary, _, _ = self._sock.recvmsg(_READ_SIZE, ANCILLARY_SIZE)
+            data, ancillary, _, _ = self._sock.recvmsg(READ_SIZE, ANCILLARY_SIZE)
         except OSError as error:
             return error
         user = time.monotonic_ns()
@@ -206,7 +197,7 @@ class Connection:
             if isinstance(read, OSError):
                 self._on_broken(read)
             elif self._tape is None:
-                self._on_idle_data(read[0])
+                self._on_idle_data(read)
             elif read[0]:
                 self._take(self._tape, read, earliest)
             else:
@@ -215,10 +206,15 @@ class Connection:
             self._on_broken(error)
 
     def _take(self, tape: Tape, read: tuple[bytes, int, int], earliest: int) -> None:
-        data, user, kernel = read
-        self._last_activity = user
+        self._last_activity = read[1]
         self.answering = True
-        earliest = self._earliest(tape, read, earliest)
+        # No byte of the answer can have arrived before the request was sent.
+        earliest = max(earliest, tape.at("sent") or 0)
+        for piece in self._arrivals.pieces(read, earliest):
+            self._take_piece(tape, piece)
+
+    def _take_piece(self, tape: Tape, piece: Piece) -> None:
+        data, user, kernel, earliest = piece
         if self._layers:
             for layer in self._layers:
                 data = layer.decrypt(data)
@@ -234,24 +230,6 @@ class Connection:
         elif tape.response.complete:
             self._finish(EndKind.COMPLETE, "")
 
-    def _earliest(self, tape: Tape, read: tuple[bytes, int, int], earliest: int) -> int:
-        """The instant by which no byte of the read had arrived; its stamp where it was one segment."""
-        data, user, kernel = read
-        if self._full_since:
-            earliest = min(earliest, self._full_since)
-        # A full buffer may have left something behind, which is then as old as this read.
-        self._full_since = earliest if len(data) == _READ_SIZE else 0
-        earliest = max(earliest, tape.at("sent") or 0)
-        if not kernel:
-            self._segments.skip()
-            return min(earliest, user)
-        if kernel - earliest <= RESOLUTION_NS:
-            self._segments.skip()
-            if kernel < earliest:
-                self._poller.contradict(earliest - kernel)
-            return min(earliest, kernel)
-        return kernel if self._segments.single() else earliest
-
     def _answer_tls(self) -> None:
         """Post-handshake messages (key updates) want an answer; it is small and goes at once."""
         for index, layer in enumerate(self._layers):
@@ -261,8 +239,10 @@ class Connection:
             if reply:
                 self._sock.send(reply)
 
-    def _on_idle_data(self, data: bytes) -> None:
+    def _on_idle_data(self, read: tuple[bytes, int, int]) -> None:
         """Nobody asked: TLS tickets are welcome, anything else spoils the connection."""
+        self._arrivals.pieces(read, 0)
+        data = read[0]
         for layer in self._layers:
             data = layer.decrypt(data) if data else data
             if not data:
@@ -325,6 +305,7 @@ class Connection:
             rtt=rtt,
             rtt_min=rtt_min,
             retransmits=retransmits,
+            packets=self._arrivals.watched,
         )
 
     def _tcp_info(self) -> tuple[int | None, int | None, int | None]:

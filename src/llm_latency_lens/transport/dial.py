@@ -16,6 +16,7 @@ from typing import TypeVar
 from llm_latency_lens.model.recording import EndKind
 from llm_latency_lens.model.request import Limits, TlsOptions, Url
 from llm_latency_lens.transport.connection import Connection, Origin
+from llm_latency_lens.transport.link import Link
 from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.resolve import Address, Resolver
 from llm_latency_lens.transport.response import Response
@@ -48,44 +49,6 @@ class DialError(Exception):
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
-
-
-class Wire:
-    """A socket and its TLS layers while the connection is being made."""
-
-    __slots__ = ("_loop", "layers", "sock")
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.layers: list[TlsLayer] = []
-        self._loop = asyncio.get_running_loop()
-
-    async def send(self, data: bytes) -> None:
-        """Send all of `data` through the layers."""
-        for layer in reversed(self.layers):
-            data = layer.encrypt(data)
-        await self._loop.sock_sendall(self.sock, data)
-
-    async def receive(self) -> bytes:
-        """The next plaintext; b"" where the peer closed."""
-        while data := await self._loop.sock_recv(self.sock, 65536):
-            for layer in self.layers:
-                data = layer.decrypt(data)
-            if data:
-                return data
-        return b""
-
-    async def start_tls(self, layer: TlsLayer) -> None:
-        """Shake hands inside the layers that are there, then add this one."""
-        done = layer.handshake()
-        while True:
-            if outgoing := layer.outgoing():
-                await self.send(outgoing)
-            if done:
-                break
-            layer.feed(await self.receive())
-            done = layer.handshake()
-        self.layers.append(layer)
 
 
 class Dialer:
@@ -139,18 +102,19 @@ class Dialer:
         sock, address = await _translated(lambda: _connect_any(addresses), first)
         self._poller.kernel.enable(sock)
         tape.mark("tcp_end")
+        packets = self._poller.packets
         try:
-            wire = Wire(sock)
+            link = Link(sock, packets.watch(sock) if packets is not None else None)
             if self._proxy is not None:
-                await self._through_proxy(self._proxy, url, wire, tape)
+                await self._through_proxy(self._proxy, url, link, tape)
             if url.scheme == "https":
                 tape.mark("tls_begin")
                 layer = TlsLayer(
                     self._tls_context(), url.host, self._sessions.get((url.host, url.port))
                 )
-                await _translated(lambda: wire.start_tls(layer), url)
+                await _translated(lambda: link.start_tls(layer), url)
                 tape.mark("tls_end")
-            return Connection(sock, self._origin(address), wire.layers, self._poller)
+            return Connection(link, self._origin(address), self._poller)
         except BaseException:
             sock.close()
             raise
@@ -171,18 +135,18 @@ class Dialer:
         tape.mark("dns_end")
         return addresses
 
-    async def _through_proxy(self, proxy: Url, url: Url, wire: Wire, tape: Tape) -> None:
+    async def _through_proxy(self, proxy: Url, url: Url, link: Link, tape: Tape) -> None:
         tape.mark("proxy_begin")
         if proxy.scheme == "https":
             layer = TlsLayer(self._tls_context(), proxy.host)
-            await _translated(lambda: wire.start_tls(layer), proxy)
+            await _translated(lambda: link.start_tls(layer), proxy)
         host = f"[{url.host}]" if ":" in url.host else url.host
         lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}", "", ""]
         response = Response(tape.limits.max_head)
         try:
-            await wire.send("\r\n".join(lines).encode("ascii"))
+            await link.send("\r\n".join(lines).encode("ascii"))
             while response.head is None and response.failure is None:
-                data = await wire.receive()
+                data = await link.receive()
                 if not data:
                     break
                 response.feed(data)

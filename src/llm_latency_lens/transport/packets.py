@@ -65,6 +65,16 @@ _TCP_SOURCE_PORT = (
 """Classic BPF (code, jump if true, jump if false, value): TCP over IPv4 or IPv6, its source port."""
 
 
+def check_packets() -> None:
+    """Open a packet socket and close it again.
+
+    Raises:
+        UsageError: this process may not open packet sockets, or this is not Linux.
+        MachineError: this system has none.
+    """
+    _open_socket().close()
+
+
 def packets_permitted() -> bool:
     """Whether this process may open packet sockets: Linux, with the capability CAP_NET_RAW."""
     if sys.platform != "linux":

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from llm_latency_lens.model.recording import StampSource
 from llm_latency_lens.transport.awake import AwakeTime
+from llm_latency_lens.transport.packets import PacketRing
 from llm_latency_lens.transport.stamps import KernelClock
 
 Read = tuple[bytes, int, int] | OSError
@@ -49,7 +50,17 @@ def _answering(connection: Readable) -> bool:
 class Poller:
     """The connections of one event loop; it exists in the loop as long as there is one.
 
-    `kernel` stamps what they receive, by the clock that `stamps` says.
+    Args:
+        stamps: whose clock stamps what they receive.
+        ports: those that connections will be made to; packet stamps need them.
+
+    Attributes:
+        kernel: the kernel's stamps, where they are wanted.
+        packets: the ring of packets, where their stamps are wanted.
+
+    Raises:
+        UsageError: packet stamps are wanted, and this process may not have them.
+        MachineError: the kernel did not give the ring.
     """
 
     __slots__ = (
@@ -61,10 +72,12 @@ class Poller:
         "_polled",
         "_ticking",
         "kernel",
+        "packets",
     )
 
-    def __init__(self, stamps: StampSource = "auto") -> None:
+    def __init__(self, stamps: StampSource = "auto", ports: frozenset[int] = frozenset()) -> None:
         self.kernel = KernelClock(stamps)
+        self.packets = PacketRing(ports) if stamps == "packet" else None
         self._awaited = 0
         self._ticking: asyncio.TimerHandle | None = None
         self._connections: dict[int, Readable] = {}
@@ -98,6 +111,12 @@ class Poller:
         self._epoll.unregister(fd)
         if not self._connections:
             self._close()
+
+    def close(self) -> None:
+        """Give the ring of packets back."""
+        if self.packets is not None:
+            self.packets.close()
+            self.packets = None
 
     def await_answer(self) -> None:
         """An answer is awaited from now on: poll at least every ten milliseconds."""

@@ -10,7 +10,6 @@ import struct
 import sys
 import time
 
-from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.recording import StampSource
 
 ANCILLARY_SIZE = 80
@@ -36,18 +35,6 @@ def enable(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-def check_source(source: StampSource) -> None:
-    """Refuse a source of stamps that this machine does not have.
-
-    Raises:
-        UsageError: with what to use instead.
-    """
-    if source == "kernel" and not kernel_stamps_offered():
-        raise UsageError(
-            "--stamps kernel: this system's kernel does not stamp arrivals; use --stamps user"
-        )
 
 
 class KernelClock:

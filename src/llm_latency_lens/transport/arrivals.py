@@ -1,0 +1,76 @@
+"""When the bytes of a read arrived: one interval for a read, or the exact instant of each segment.
+
+A read's stamp is that of its last segment. What came before it in the same read arrived after the
+connection was last known to be empty, or, where packets are watched, at the stamps of its packets.
+"""
+
+from collections.abc import Sequence
+
+from llm_latency_lens.transport.link import Link
+from llm_latency_lens.transport.poller import RESOLUTION_NS, Poller
+from llm_latency_lens.transport.segments import SegmentCounter
+
+READ_SIZE = 65536
+
+Piece = tuple[bytes, int, int, int]
+"""Bytes, user stamp, kernel or packet stamp (0: none), and the earliest instant of their arrival."""
+
+
+class Arrivals:
+    """The reads of one connection, in their order."""
+
+    __slots__ = ("_flow", "_full_since", "_poller", "_received", "_segments")
+
+    def __init__(self, link: Link, poller: Poller) -> None:
+        self._flow = link.flow
+        self._received = link.received
+        self._poller = poller
+        self._segments = SegmentCounter(link.sock)
+        self._full_since = 0
+
+    @property
+    def watched(self) -> bool:
+        """Whether the connection's packets are watched."""
+        return self._flow is not None
+
+    def forget(self) -> None:
+        """The connection is closed."""
+        if self._flow is not None and self._poller.packets is not None:
+            self._poller.packets.forget(self._flow)
+
+    def pieces(self, read: tuple[bytes, int, int], earliest: int) -> Sequence[Piece]:
+        """What a read holds; nothing of it had arrived by `earliest` (monotonic ns)."""
+        data, user, kernel = read
+        earliest = self._earliest(read, earliest)
+        if self._flow is None:
+            return ((data, user, kernel, earliest),)
+        begin = self._received
+        self._received += len(data)
+        found: list[Piece] = []
+        for end, stamp in self._flow.cut(self._received, user):
+            if end <= begin:
+                continue
+            piece = data[begin - self._received : end - self._received or None]
+            if stamp:
+                found.append((piece, user, stamp, stamp))
+            else:
+                # Its packets were not all seen: only the read's end has the kernel's stamp.
+                found.append((piece, user, kernel if end == self._received else 0, earliest))
+            begin = end
+        return found
+
+    def _earliest(self, read: tuple[bytes, int, int], earliest: int) -> int:
+        """The instant by which nothing had arrived; the stamp itself where the read was one segment."""
+        data, user, kernel = read
+        if self._full_since:
+            earliest = min(earliest, self._full_since)
+        # A full buffer may have left something behind, which is then as old as this read.
+        self._full_since = earliest if len(data) == READ_SIZE else 0
+        if kernel - earliest > RESOLUTION_NS:
+            return kernel if self._segments.single() else earliest
+        self._segments.skip()
+        if not kernel:
+            return min(earliest, user)
+        if kernel < earliest:
+            self._poller.contradict(earliest - kernel)
+        return min(earliest, kernel)
