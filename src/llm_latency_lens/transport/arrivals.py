@@ -40,8 +40,8 @@ class Arrivals:
 
     def pieces(self, read: tuple[bytes, int, int], earliest: int) -> Sequence[Piece]:
         """What a read holds; nothing of it had arrived by `earliest` (monotonic ns)."""
-        data, user, kernel = read
-        earliest = self._earliest(read, earliest)
+        data, user, _ = read
+        kernel, earliest = self._interval(read, earliest)
         if self._flow is None:
             return ((data, user, kernel, earliest),)
         begin = self._received
@@ -59,18 +59,27 @@ class Arrivals:
             begin = end
         return found
 
-    def _earliest(self, read: tuple[bytes, int, int], earliest: int) -> int:
-        """The instant by which nothing had arrived; the stamp itself where the read was one segment."""
+    def _interval(self, read: tuple[bytes, int, int], earliest: int) -> tuple[int, int]:
+        """The kernel's stamp where it is that of the last byte, else 0; and the earliest instant.
+
+        Both are the same where the read was one segment.
+        """
         data, user, kernel = read
-        if self._full_since:
-            earliest = min(earliest, self._full_since)
+        left_behind = self._full_since
+        if left_behind:
+            earliest = min(earliest, left_behind)
         # A full buffer may have left something behind, which is then as old as this read.
         self._full_since = earliest if len(data) == READ_SIZE else 0
         if kernel - earliest > RESOLUTION_NS:
-            return kernel if self._segments.single() else earliest
+            segments = self._segments.count()
+            if segments is None:
+                # Unknown, or the peer closed: then the stamp may be that of the stream's end.
+                return 0, earliest
+            # Segments that were left behind were counted with the read before.
+            return kernel, kernel if segments <= 1 and not left_behind else earliest
         self._segments.skip()
         if not kernel:
-            return min(earliest, user)
+            return 0, min(earliest, user)
         if kernel < earliest:
             self._poller.contradict(earliest - kernel)
-        return min(earliest, kernel)
+        return kernel, min(earliest, kernel)

@@ -204,6 +204,8 @@ class Connection:
                 self._finish(self._tape.response.end_of_connection(), "")
         except OSError as error:  # ssl.SSLError is one too
             self._on_broken(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this exchange and no other
+            self._finish(EndKind.CLIENT_ERROR, f"{type(error).__name__}: {error}")
 
     def _take(self, tape: Tape, read: tuple[bytes, int, int], earliest: int) -> None:
         self._last_activity = read[1]
