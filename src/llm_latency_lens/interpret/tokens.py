@@ -19,7 +19,7 @@ UNKNOWN = "streamed_tokens_unknown"
 ESTIMATED = "streamed_tokens_estimated"
 """Reasoning streamed in part or as a summary: its streamed tokens are estimated from characters."""
 HIDDEN_STEPS = "hidden_steps"
-"""The server counted tokens with empty deltas."""
+"""Tokens were counted with empty deltas: whether they streamed later is not known."""
 
 _ONE_EACH = 1.05
 """Up to so many tokens per event, an event is taken for one token."""
@@ -31,6 +31,8 @@ _CHARACTERS = 4.0
 """Characters of a token, where no text tells."""
 _DEVIATION = 1.2
 """Two standard deviations of one token's length in characters, relative to the mean."""
+_SAME = 0.1
+"""By this share the empty deltas may outnumber the tokens without an event."""
 _END_SEEN = 8
 """With so many events, one token more than events is the end-of-text token, which never streams."""
 
@@ -122,8 +124,6 @@ def _with_streamed(reading: Reading, counts: TokenCounts, hidden: _Hidden) -> To
     tally, output = reading.tally, counts.output or 0
     by_count = hidden.least == hidden.most and _counted_throughout(tally, hidden)
     steps = _counted_steps(tally, hidden) if by_count else _empty_steps(tally, output, hidden)
-    if steps:
-        reading.flags.add(HIDDEN_STEPS)
     streamed = max(output - hidden.value - steps - _end_of_text(reading, output - hidden.value), 0)
     if by_count:
         streamed = min(streamed, (tally.count_at_last or 0) - hidden.value - steps)
@@ -133,8 +133,10 @@ def _with_streamed(reading: Reading, counts: TokenCounts, hidden: _Hidden) -> To
         first, doubt = float(streamed - after), 0.0
     rest = streamed - first
     least = rest - doubt - (hidden.most - hidden.value)
-    between = tally.steps_between if by_count else min(tally.empty_between, steps)
-    most = rest + doubt + (hidden.value - hidden.least) + between
+    unclear = tally.steps_between if by_count else _unclear_steps(tally, steps)
+    if unclear:
+        reading.flags.add(HIDDEN_STEPS)
+    most = rest + doubt + (hidden.value - hidden.least) + unclear
     return msgspec.structs.replace(
         counts,
         hidden=output - streamed,
@@ -157,8 +159,21 @@ def _counted_steps(tally: Tally, hidden: _Hidden) -> int:
 
 def _empty_steps(tally: Tally, output: int, hidden: _Hidden) -> int:
     """Empty deltas that may each stand for a token; the first one of a stream names the role."""
-    empty = max(tally.empty_before - 1, 0) + tally.empty_between
-    return max(min(empty, output - hidden.value - tally.total), 0)
+    return max(min(_empty(tally), output - hidden.value - tally.total), 0)
+
+
+def _unclear_steps(tally: Tally, steps: int) -> int:
+    """Of the tokens taken for hidden, those that may have streamed after all.
+
+    As many empty deltas as tokens without an event, all before the first token, leave no doubt.
+    """
+    if tally.empty_between or steps < _empty(tally) * (1.0 - _SAME):
+        return steps
+    return 0
+
+
+def _empty(tally: Tally) -> int:
+    return max(tally.empty_before - 1, 0) + tally.empty_between
 
 
 def _end_of_text(reading: Reading, tokens: int) -> int:

@@ -16,6 +16,7 @@ from llm_latency_lens.metrics.checks import (
     schedule,
     steady,
     stream,
+    tokens,
 )
 from llm_latency_lens.metrics.checks.evidence import Evidence, worst
 from llm_latency_lens.model.result import Check, Verdict
@@ -43,6 +44,8 @@ DATA_CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     stream.coalescing,
     stream.granularity,
     stream.not_streamed,
+    tokens.counted,
+    tokens.streamed,
     network.retransmits,
     network.connections,
     steady.warm_up,

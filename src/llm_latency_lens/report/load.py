@@ -122,11 +122,12 @@ def _latency(result: Result) -> Block | None:
     metrics = result.metrics
     if "ttft" not in metrics:
         return None
-    rows = []
+    rows, names = [], []
     for name, label in _ROWS:
         found = metrics.get(name)
         if found is None or not found.n or _is_repetition(name, metrics):
             continue
+        names.append(name)
         p95 = found.interval.get("p95")
         bounds = f"{_time(p95[0])} .. {_time(p95[1])}" if p95 else ""
         rows.append(
@@ -141,7 +142,8 @@ def _latency(result: Result) -> Block | None:
             )
         )
     columns = ("", *_COLUMNS, "max", "95 % interval of p95", "instrument", "n", "")
-    return Table("Latency", columns, tuple(rows), _unsupported(metrics))
+    note = _unsupported(metrics)
+    return Table("Latency", columns, tuple(rows), note, metrics=tuple(names))
 
 
 def _is_repetition(name: str, metrics: dict[str, Distribution]) -> bool:
