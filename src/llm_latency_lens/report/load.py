@@ -120,7 +120,7 @@ def _warmup(result: Result) -> str:
 
 def _latency(result: Result) -> Block | None:
     metrics = result.metrics
-    if "ttft" not in metrics:
+    if not metrics.keys() & set(HEADLINE):
         return None
     rows, names = [], []
     for name, label in _ROWS:
@@ -166,11 +166,9 @@ def _same(found: Distribution, base: Distribution | None) -> bool:
 
 
 def _unsupported(metrics: dict[str, Distribution]) -> str:
-    ttft = metrics.get("ttft")
-    if ttft is None:
-        return ""
-    missing = [f"{name} needs {ttft.needs[name]:,}" for name in _COLUMNS if name in ttft.needs]
-    return f"- : not supported by {ttft.n} requests ({', '.join(missing)})" if missing else ""
+    first = next(metrics[name] for name in HEADLINE if name in metrics)
+    missing = [f"{name} needs {first.needs[name]:,}" for name in _COLUMNS if name in first.needs]
+    return f"- : not supported by {first.n} requests ({', '.join(missing)})" if missing else ""
 
 
 def _mark(found: Distribution) -> str:
