@@ -59,11 +59,12 @@ def failed(number: int = 0, kind: OutcomeKind = OutcomeKind.ERROR_HTTP) -> Recor
 
 def test_every_metric_by_hand() -> None:
     """One request, reckoned with pencil and paper (seconds)."""
-    found = {name: of(record()) for name, of in OF.items()}
+    found = {name: of(record(characters=20)) for name, of in OF.items()}
     expected = {
         "ttft": 0.100, "ttft_from_intended": 0.102, "ttfvt": 0.100, "thinking": None, "tpot": 0.010,
         "e2e": 0.140, "e2e_from_intended": 0.142, "e2e_stream": 0.143, "ntpot": 0.028, "ttfb": 0.060,
         "ttfe": 0.070, "tps_request": 5 / 0.140, "decode_speed": 100.0, "stall_count": 0.0, "stall_time": 0.0,
+        "chars_per_second": 20 / 0.140, "coalesced_by_peer": 0.0, "read_late": 0.0,
         "tokens_per_event": 1.0, "coalesced": 0.0, "queue": 0.002, "send": 0.0001, "dns": None, "tcp": 0.001,
         "proxy": None, "tls": None, "connect": 0.001, "network_rtt": 0.00003, "retransmits": 0.0,
         "server_prompt": None, "server_generation": None, "server_time": None,

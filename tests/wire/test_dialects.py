@@ -27,6 +27,7 @@ from llm_latency_lens.model.events import (
     Malformed,
     Opening,
     Ping,
+    ReasoningWithheld,
     ServerError,
     ServerTimings,
     StreamEvent,

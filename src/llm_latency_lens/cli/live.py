@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.errors import ExitCode
+from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.runner.run import Run
 from llm_latency_lens.schedule.plan import Plan
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _REFRESH_NS = 200_000_000
+_LABELS = {"ttft": "TTFT", "e2e": "end to end"}
 
 
 class LiveView:
@@ -36,7 +38,7 @@ class LiveView:
         self._quiet = quiet or not sys.stderr.isatty()
         self._clock = SystemClock()
         self._outcomes: Counter[str] = Counter()
-        self._ttft = 0.0
+        self._latencies: Counter[str] = Counter()
         self._run: Run | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,8 +53,9 @@ class LiveView:
         if record.phase != "measure":
             return
         self._outcomes[record.outcome.kind.value] += 1
-        if record.outcome.kind is OutcomeKind.OK and record.first_token and record.marks.sent:
-            self._ttft += record.first_token - record.marks.sent
+        if record.outcome.kind is OutcomeKind.OK:
+            name = "ttft" if record.streamed else "e2e"
+            self._latencies[name] += round((BY_NAME[name].of(record) or 0.0) * NS_PER_S)
 
     def attach(self, run: Run) -> None:
         """Watch `run` from now on; called inside its event loop."""
@@ -140,5 +143,8 @@ class LiveView:
             f"{run.in_flight} in flight",
         ]
         if ok:
-            parts.append(f"TTFT {format_duration(self._ttft / ok)}")
+            parts += [
+                f"{_LABELS[name]} {format_duration(total / ok)}"
+                for name, total in self._latencies.items()
+            ]
         return " · ".join(part for part in parts if part)

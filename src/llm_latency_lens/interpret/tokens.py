@@ -19,18 +19,20 @@ UNKNOWN = "streamed_tokens_unknown"
 ESTIMATED = "streamed_tokens_estimated"
 """Reasoning streamed in part or as a summary: its streamed tokens are estimated from characters."""
 HIDDEN_STEPS = "hidden_steps"
-"""The server counted tokens with empty deltas."""
+"""Tokens were counted with empty deltas: whether they streamed later is not known."""
 
 _ONE_EACH = 1.05
 """Up to so many tokens per event, an event is taken for one token."""
 _PARTLY = 0.5
-"""Reasoning of which less than this share streamed, by events and by characters, is not all there."""
+"""What is less than this share of what it should be is not all there."""
 _RATIO = 2.0
 """By how much characters per token of reasoning and of text may differ."""
 _CHARACTERS = 4.0
 """Characters of a token, where no text tells."""
 _DEVIATION = 1.2
 """Two standard deviations of one token's length in characters, relative to the mean."""
+_SAME = 0.1
+"""By this share the empty deltas may differ from the tokens without an event that they explain."""
 _END_SEEN = 8
 """With so many events, one token more than events is the end-of-text token, which never streams."""
 
@@ -65,9 +67,9 @@ def count_tokens(reading: Reading) -> TokenCounts:
     )
     if not tally.total:
         return counts
-    if usage.reasoning and not tally.events["reasoning"]:
-        counts = msgspec.structs.replace(counts, source="usage_minus_hidden")
     hidden = _hidden_reasoning(tally, usage.output, usage.reasoning)
+    if hidden is not None and hidden.value and not tally.events["reasoning"]:
+        counts = msgspec.structs.replace(counts, source="usage_minus_hidden")
     if hidden is None:
         reading.flags.add(UNKNOWN)
         return msgspec.structs.replace(counts, hidden=None)
@@ -122,19 +124,19 @@ def _with_streamed(reading: Reading, counts: TokenCounts, hidden: _Hidden) -> To
     tally, output = reading.tally, counts.output or 0
     by_count = hidden.least == hidden.most and _counted_throughout(tally, hidden)
     steps = _counted_steps(tally, hidden) if by_count else _empty_steps(tally, output, hidden)
-    if steps:
-        reading.flags.add(HIDDEN_STEPS)
     streamed = max(output - hidden.value - steps - _end_of_text(reading, output - hidden.value), 0)
     if by_count:
         streamed = min(streamed, (tally.count_at_last or 0) - hidden.value - steps)
-    first, doubt = _first_tokens(tally, streamed)
-    if by_count and tally.count_at_first is not None:
+    first, fewest, most_first = _first_tokens(tally, streamed)
+    if by_count and tally.count_at_first is not None and tally.count_at_first > hidden.value:
         after = (tally.count_at_last or 0) - tally.count_at_first - tally.steps_between
-        first, doubt = float(streamed - after), 0.0
-    rest = streamed - first
-    least = rest - doubt - (hidden.most - hidden.value)
-    between = tally.steps_between if by_count else min(tally.empty_between, steps)
-    most = rest + doubt + (hidden.value - hidden.least) + between
+        first = fewest = most_first = float(streamed - after)
+    extra = output - hidden.value - tally.total
+    unclear = tally.steps_between if by_count else _unclear_steps(tally, steps, extra)
+    if unclear:
+        reading.flags.add(HIDDEN_STEPS)
+    least = streamed - most_first - (hidden.most - hidden.value)
+    most = streamed - fewest + (hidden.value - hidden.least) + unclear
     return msgspec.structs.replace(
         counts,
         hidden=output - streamed,
@@ -144,10 +146,12 @@ def _with_streamed(reading: Reading, counts: TokenCounts, hidden: _Hidden) -> To
 
 
 def _counted_throughout(tally: Tally, hidden: _Hidden) -> bool:
-    """Whether the server gave its count between token events, hidden reasoning included."""
+    """Whether the server gave its count of all tokens so far between token events."""
     if not tally.continuous or tally.count_at_last is None:
         return False
-    return tally.count_at_last > hidden.value + _counted_steps(tally, hidden)
+    # A count of each chunk alone, or without the reasoning that is known, stays far below.
+    streamed = tally.count_at_last - hidden.value - _counted_steps(tally, hidden)
+    return streamed > 0 and tally.count_at_last >= _PARTLY * tally.total
 
 
 def _counted_steps(tally: Tally, hidden: _Hidden) -> int:
@@ -157,8 +161,20 @@ def _counted_steps(tally: Tally, hidden: _Hidden) -> int:
 
 def _empty_steps(tally: Tally, output: int, hidden: _Hidden) -> int:
     """Empty deltas that may each stand for a token; the first one of a stream names the role."""
-    empty = max(tally.empty_before - 1, 0) + tally.empty_between
-    return max(min(empty, output - hidden.value - tally.total), 0)
+    return max(min(_empty(tally), output - hidden.value - tally.total), 0)
+
+
+def _unclear_steps(tally: Tally, steps: int, extra: int) -> int:
+    """Of the tokens taken for hidden, those that may have streamed after all.
+
+    Of `extra` tokens without an event. As many empty deltas, all before the first token, explain them.
+    """
+    explained = abs(extra - _empty(tally)) <= _SAME * extra and not tally.empty_between
+    return 0 if explained else steps
+
+
+def _empty(tally: Tally) -> int:
+    return max(tally.empty_before - 1, 0) + tally.empty_between
 
 
 def _end_of_text(reading: Reading, tokens: int) -> int:
@@ -167,12 +183,13 @@ def _end_of_text(reading: Reading, tokens: int) -> int:
     return int(tokens == events + 1 and reading.finish == "stop" and events >= _END_SEEN)
 
 
-def _first_tokens(tally: Tally, streamed: int) -> tuple[float, float]:
-    """The tokens of the first read, and by how many this may be wrong."""
+def _first_tokens(tally: Tally, streamed: int) -> tuple[float, float, float]:
+    """The tokens of the first read, the fewest that they can be, and the most."""
     events, first = tally.total, tally.first_events
-    if events <= streamed <= events * _ONE_EACH:
-        return float(first), float(streamed - events)
+    if events <= streamed <= events * _ONE_EACH or first == events:
+        return float(first), float(first), float(first + max(streamed - events, 0))
     characters = sum(tally.characters.values())
     share = tally.first_characters / characters if characters else first / events
     tokens = streamed * share
-    return tokens, _DEVIATION * math.sqrt(tokens) if first < events else 0.0
+    doubt = _DEVIATION * math.sqrt(tokens)
+    return tokens, max(tokens - doubt, 0.0), tokens + doubt

@@ -1,137 +1,40 @@
 """ONE table: every metric's name, unit, meaning and function. The summary and the docs page come from it.
 
 A function takes a Record and gives seconds, tokens/s or a count; None where the record can't say. Only
-records with outcome `ok` are asked. Instants turn into seconds here and nowhere else.
+records with outcome `ok` are asked. Instants turn into seconds in `formulas.py` and `bounds.py`, which
+the rows of this table name, and nowhere else.
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
 
+from llm_latency_lens.metrics import bounds, formulas
+from llm_latency_lens.metrics.formulas import of_streams, seconds
 from llm_latency_lens.model.record import Record
-from llm_latency_lens.units import NS_PER_S
 
 Group = Literal["client", "connection", "latency", "stream", "speed", "network", "server"]
 
 
 class Metric(Struct, frozen=True, kw_only=True):
-    """One number of one request. `needs` names the marks without which it is None."""
+    """One number of one request.
+
+    Attributes:
+        unit: s, tokens/s, characters/s, count or ratio.
+        needs: the marks without which it is None.
+        of: the value.
+        bounds: the least and the most that the value can be; None where it is as exact as its marks.
+    """
 
     name: str
     unit: str
     needs: tuple[str, ...]
     meaning: str
     of: Callable[[Record], float | None]
+    bounds: Callable[[Record], tuple[float, float] | None] | None = None
     group: Group = "latency"
     higher_is_better: bool = False
-
-
-def _seconds(begin: int | None, end: int | None) -> float | None:
-    return None if begin is None or end is None else (end - begin) / NS_PER_S
-
-
-def streamed_tokens(record: Record) -> int | None:
-    """Output tokens that came over the wire: all of them, less what reasoning the server kept hidden."""
-    tokens = record.tokens
-    if tokens.output is None or tokens.source != "usage_minus_hidden":
-        return tokens.output
-    return max(tokens.output - (tokens.reasoning or 0), 0)
-
-
-def tokens_per_event(record: Record) -> float | None:
-    """The stream's granularity: tokens by usage over token events; 1 is one token an event."""
-    streamed = streamed_tokens(record)
-    if streamed is None or not record.tokens.events or record.tokens.source == "chunks":
-        return None
-    return streamed / record.tokens.events
-
-
-def gaps(record: Record) -> list[int]:
-    """Inter-chunk gaps (ns): between network reads that carried tokens."""
-    arrivals = record.arrivals
-    return [later - earlier for earlier, later in itertools.pairwise(arrivals)]
-
-
-def _connect(record: Record) -> float | None:
-    m = record.marks
-    begin = m.dns_begin if m.dns_begin is not None else m.tcp_begin
-    ends = [end for end in (m.tcp_end, m.proxy_end, m.tls_end) if end is not None]
-    return _seconds(begin, max(ends)) if ends else None
-
-
-def _thinking(record: Record) -> float | None:
-    if record.first_kind != "reasoning":
-        return None
-    return _seconds(record.first_token, record.first_visible)
-
-
-def _tpot(record: Record) -> float | None:
-    n = streamed_tokens(record)
-    span = _seconds(record.first_token, record.last_token)
-    if n is None or n <= 1 or span is None or len(record.arrivals) < 2:
-        return None
-    return span / (n - 1)
-
-
-def _per_token(record: Record) -> float | None:
-    n = record.tokens.output
-    total = _seconds(record.marks.sent, record.last_token)
-    return total / n if n and total is not None else None
-
-
-def _tps(record: Record) -> float | None:
-    n = streamed_tokens(record)
-    total = _seconds(record.marks.sent, record.last_token)
-    return n / total if n and total else None
-
-
-def _decode_speed(record: Record) -> float | None:
-    tpot = _tpot(record)
-    return 1.0 / tpot if tpot else None
-
-
-def _stalls(record: Record) -> list[int] | None:
-    """Gaps above five times the request's median gap, and above a quarter of a second."""
-    found = gaps(record)
-    if not found:
-        return None
-    ordered = sorted(found)
-    middle = len(ordered) // 2
-    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    limit = max(5 * median, NS_PER_S / 4)
-    return [gap for gap in found if gap > limit]
-
-
-def _stall_count(record: Record) -> float | None:
-    stalls = _stalls(record)
-    return None if stalls is None else float(len(stalls))
-
-
-def _stall_time(record: Record) -> float | None:
-    stalls = _stalls(record)
-    return None if stalls is None else sum(stalls) / NS_PER_S
-
-
-def _coalesced(record: Record) -> float | None:
-    total = sum(record.arrival_events)
-    shared = sum(count for count in record.arrival_events if count > 1)
-    return shared / total if total else None
-
-
-def _rtt(record: Record) -> float | None:
-    connection = record.connection
-    return None if connection is None or connection.rtt is None else connection.rtt / NS_PER_S
-
-
-def _retransmits(record: Record) -> float | None:
-    connection = record.connection
-    return (
-        None
-        if connection is None or connection.retransmits is None
-        else float(connection.retransmits)
-    )
 
 
 _SENT = "marks.sent"
@@ -142,77 +45,87 @@ METRICS: tuple[Metric, ...] = (
         unit="s",
         needs=(_SENT, "first_token"),
         meaning="sent to the first generated token of any kind (c1 - s)",
-        of=lambda r: _seconds(r.marks.sent, r.first_token),
+        of=of_streams(lambda r: seconds(r.marks.sent, r.first_token)),
+        bounds=bounds.of_streams_only(bounds.sent, bounds.first_token),
     ),
     Metric(
         name="ttft_from_intended",
         unit="s",
         needs=("intended", "first_token"),
         meaning="the same from the instant the schedule asked for (c1 - S)",
-        of=lambda r: _seconds(r.intended, r.first_token),
+        of=of_streams(lambda r: seconds(r.intended, r.first_token)),
+        bounds=bounds.of_streams_only(bounds.intended, bounds.first_token),
     ),
     Metric(
         name="ttfvt",
         unit="s",
         needs=(_SENT, "first_visible"),
         meaning="sent to the first visible text (v1 - s)",
-        of=lambda r: _seconds(r.marks.sent, r.first_visible),
+        of=of_streams(lambda r: seconds(r.marks.sent, r.first_visible)),
+        bounds=bounds.of_streams_only(bounds.sent, bounds.first_visible),
     ),
     Metric(
         name="thinking",
         unit="s",
         needs=("first_token", "first_visible"),
         meaning="first token to first visible text where reasoning came first (v1 - c1)",
-        of=_thinking,
+        of=of_streams(formulas.thinking),
+        bounds=bounds.thinking,
     ),
     Metric(
         name="tpot",
         unit="s",
         needs=("first_token", "last_token", "tokens"),
-        meaning="time per output token after the first: (cL - c1) / (n - 1); null when n <= 1",
-        of=_tpot,
+        meaning="time per output token after those of the first read: (cL - c1) / (n - n_first)",
+        of=of_streams(formulas.tpot),
+        bounds=bounds.tpot,
     ),
     Metric(
         name="e2e",
         unit="s",
         needs=(_SENT, "last_token"),
-        meaning="sent to the last token (cL - s)",
-        of=lambda r: _seconds(r.marks.sent, r.last_token),
+        meaning="sent to the last token (cL - s); to the end of an unstreamed answer (d - s)",
+        of=lambda r: seconds(r.marks.sent, formulas.answer_end(r)),
+        bounds=bounds.span(bounds.sent, bounds.last_token),
     ),
     Metric(
         name="e2e_from_intended",
         unit="s",
         needs=("intended", "last_token"),
-        meaning="the same from the intended instant (cL - S)",
-        of=lambda r: _seconds(r.intended, r.last_token),
+        meaning="the same from the intended instant (cL - S, d - S)",
+        of=lambda r: seconds(r.intended, formulas.answer_end(r)),
+        bounds=bounds.span(bounds.intended, bounds.last_token),
     ),
     Metric(
         name="e2e_stream",
         unit="s",
         needs=(_SENT,),
         meaning="sent to the end of the response (d - s)",
-        of=lambda r: _seconds(r.marks.sent, r.marks.ended),
+        of=lambda r: seconds(r.marks.sent, r.marks.ended),
     ),
     Metric(
         name="ntpot",
         unit="s",
         needs=(_SENT, "last_token", "tokens"),
         meaning="end to end per output token (e2e / n)",
-        of=_per_token,
+        of=formulas.per_token,
+        bounds=bounds.per_token,
     ),
     Metric(
         name="ttfb",
         unit="s",
         needs=(_SENT, "first_byte"),
         meaning="sent to the first byte of the response body (b - s)",
-        of=lambda r: _seconds(r.marks.sent, r.first_byte),
+        of=lambda r: seconds(r.marks.sent, r.first_byte),
+        bounds=bounds.span(bounds.sent, bounds.first_byte),
     ),
     Metric(
         name="ttfe",
         unit="s",
         needs=(_SENT, "first_event"),
         meaning="sent to the first event that belongs to the answer (e1 - s)",
-        of=lambda r: _seconds(r.marks.sent, r.first_event),
+        of=of_streams(lambda r: seconds(r.marks.sent, r.first_event)),
+        bounds=bounds.of_streams_only(bounds.sent, bounds.first_event),
     ),
     Metric(
         name="tps_request",
@@ -221,7 +134,8 @@ METRICS: tuple[Metric, ...] = (
         meaning="streamed tokens over end to end",
         group="speed",
         higher_is_better=True,
-        of=_tps,
+        of=formulas.tokens_per_second,
+        bounds=bounds.tokens_per_second,
     ),
     Metric(
         name="decode_speed",
@@ -230,7 +144,18 @@ METRICS: tuple[Metric, ...] = (
         meaning="1 / tpot",
         group="speed",
         higher_is_better=True,
-        of=_decode_speed,
+        of=of_streams(formulas.decode_speed),
+        bounds=bounds.decode_speed,
+    ),
+    Metric(
+        name="chars_per_second",
+        unit="characters/s",
+        needs=(_SENT, "last_token", "characters"),
+        meaning="characters of the answer over end to end: comparable between tokenizers",
+        group="speed",
+        higher_is_better=True,
+        of=formulas.characters_per_second,
+        bounds=bounds.characters_per_second,
     ),
     Metric(
         name="stall_count",
@@ -238,7 +163,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("arrivals",),
         meaning="gaps above max(5 x the request's median gap, 250 ms)",
         group="stream",
-        of=_stall_count,
+        of=of_streams(formulas.stall_count),
     ),
     Metric(
         name="stall_time",
@@ -246,7 +171,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("arrivals",),
         meaning="those gaps together",
         group="stream",
-        of=_stall_time,
+        of=of_streams(formulas.stall_time),
     ),
     Metric(
         name="tokens_per_event",
@@ -254,7 +179,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("tokens",),
         meaning="tokens by usage per token event; above 1.05 the gaps are not per token",
         group="stream",
-        of=tokens_per_event,
+        of=of_streams(formulas.tokens_per_event),
     ),
     Metric(
         name="coalesced",
@@ -262,7 +187,23 @@ METRICS: tuple[Metric, ...] = (
         needs=("arrivals",),
         meaning="share of token events that shared a network read with another",
         group="stream",
-        of=_coalesced,
+        of=of_streams(formulas.coalesced),
+    ),
+    Metric(
+        name="coalesced_by_peer",
+        unit="ratio",
+        needs=("arrivals",),
+        meaning="share of token events that the peer sent together with another",
+        group="stream",
+        of=of_streams(formulas.coalesced_by_peer),
+    ),
+    Metric(
+        name="read_late",
+        unit="ratio",
+        needs=("arrivals",),
+        meaning="share of token events in reads that this client made more than 0.1 ms late",
+        group="stream",
+        of=of_streams(formulas.read_late),
     ),
     Metric(
         name="queue",
@@ -270,7 +211,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("intended", _SENT),
         meaning="intended to sent: everything the client added before sending (s - S)",
         group="client",
-        of=lambda r: _seconds(r.intended, r.marks.sent),
+        of=lambda r: seconds(r.intended, r.marks.sent),
     ),
     Metric(
         name="send",
@@ -278,7 +219,7 @@ METRICS: tuple[Metric, ...] = (
         needs=(_SENT, "marks.written"),
         meaning="sent to the last byte of the request in the kernel (w - s)",
         group="client",
-        of=lambda r: _seconds(r.marks.sent, r.marks.written),
+        of=lambda r: seconds(r.marks.sent, r.marks.written),
     ),
     Metric(
         name="dns",
@@ -286,7 +227,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("marks.dns_begin",),
         meaning="name lookup; new connections only",
         group="connection",
-        of=lambda r: _seconds(r.marks.dns_begin, r.marks.dns_end),
+        of=lambda r: seconds(r.marks.dns_begin, r.marks.dns_end),
     ),
     Metric(
         name="tcp",
@@ -294,7 +235,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("marks.tcp_begin",),
         meaning="TCP handshake, racing address families included",
         group="connection",
-        of=lambda r: _seconds(r.marks.tcp_begin, r.marks.tcp_end),
+        of=lambda r: seconds(r.marks.tcp_begin, r.marks.tcp_end),
     ),
     Metric(
         name="proxy",
@@ -302,7 +243,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("marks.proxy_begin",),
         meaning="CONNECT through the proxy",
         group="connection",
-        of=lambda r: _seconds(r.marks.proxy_begin, r.marks.proxy_end),
+        of=lambda r: seconds(r.marks.proxy_begin, r.marks.proxy_end),
     ),
     Metric(
         name="tls",
@@ -310,7 +251,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("marks.tls_begin",),
         meaning="TLS handshake, full or resumed",
         group="connection",
-        of=lambda r: _seconds(r.marks.tls_begin, r.marks.tls_end),
+        of=lambda r: seconds(r.marks.tls_begin, r.marks.tls_end),
     ),
     Metric(
         name="connect",
@@ -318,7 +259,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("marks.tcp_begin",),
         meaning="DNS, TCP, proxy and TLS together",
         group="connection",
-        of=_connect,
+        of=formulas.connect,
     ),
     Metric(
         name="network_rtt",
@@ -326,7 +267,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("connection",),
         meaning="the kernel's smoothed round-trip time at the end of the request",
         group="network",
-        of=_rtt,
+        of=formulas.rtt,
     ),
     Metric(
         name="retransmits",
@@ -334,7 +275,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("connection",),
         meaning="TCP segments sent again during the request",
         group="network",
-        of=_retransmits,
+        of=formulas.retransmits,
     ),
     Metric(
         name="server_prompt",
@@ -361,6 +302,8 @@ METRICS: tuple[Metric, ...] = (
         of=lambda r: r.server_total,
     ),
 )
+
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
 
 GAP_METRICS: dict[str, str] = {
     "icl": "inter-chunk latency: gaps between network reads that carry tokens, pooled over requests",

@@ -17,6 +17,7 @@ from llm_latency_lens.metrics.checks import (
     schedule,
     steady,
     stream,
+    tokens,
 )
 from llm_latency_lens.metrics.checks.evidence import Evidence, worst
 from llm_latency_lens.model.result import Check, Verdict
@@ -47,6 +48,8 @@ DATA_CHECKS: tuple[Finder, ...] = (
     stream.coalescing,
     stream.granularity,
     stream.not_streamed,
+    tokens.counted,
+    tokens.streamed,
     network.retransmits,
     network.connections,
     steady.warm_up,

@@ -45,6 +45,7 @@ class Summary:
         self.outcomes: Counter[str] = Counter()
         self.stamps: Counter[str] = Counter()
         self.finish_reasons: Counter[str] = Counter()
+        self.flags: Counter[str] = Counter()
         self.answerers: Counter[str] = Counter()
         self.output_lengths = Column()
         self.time_under_way = 0.0
@@ -95,6 +96,7 @@ class Summary:
         self._add_gaps(record)
         self._add_tokens(record)
         self.stamps[record.stamps] += 1
+        self.flags.update(record.flags)
         if record.late is not None:
             self.lateness.add(record.late / NS_PER_S)
         if record.model or record.fingerprint:
@@ -125,6 +127,7 @@ class Summary:
                 self._known.add(name)
                 self._tokens[name] += count
         self._tokens["events"] += tokens.events
+        self._tokens["characters"] += record.characters
         self._sources[tokens.source] += 1
 
     def _add_failure(self, record: Record) -> None:
@@ -173,6 +176,12 @@ class Summary:
         """Tokens per event over all requests whose tokens the server counted."""
         column = self.columns["tokens_per_event"]
         return float(np.mean(column.sorted())) if len(column) else None
+
+    @property
+    def characters_per_event(self) -> float | None:
+        """Characters of an average token event; None where there are none."""
+        events, characters = self._tokens["events"], self._tokens["characters"]
+        return characters / events if events and characters else None
 
     def tokens(self) -> Tokens:
         """Totals over successful requests."""

@@ -1,9 +1,18 @@
 """One request's anatomy: what happened when, where the time went, what the server says of itself."""
 
+from llm_latency_lens.metrics import formulas
+from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.record import OutcomeKind, RateLimit, Record
 from llm_latency_lens.report.advice import advise
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Span, Waterfall
 from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate, format_size
+
+_LATENCIES = (
+    ("ttft", "TTFT", "sent to first token of any kind"),
+    ("ttfvt", "first visible token", "after the reasoning"),
+    ("tpot", "TPOT", ""),
+    ("e2e", "end to end", "sent to last token, or to the end of an unstreamed answer"),
+)
 
 
 def anatomy(record: Record) -> Report:
@@ -12,7 +21,8 @@ def anatomy(record: Record) -> Report:
     spans = _spans(record)
     if spans:
         blocks.append(Waterfall("Where the time went", spans))
-    if record.first_token is not None:
+    unstreamed = record.outcome.kind is OutcomeKind.OK and not record.streamed
+    if record.first_token is not None or unstreamed:
         blocks.append(Facts("Latency", _latency_facts(record)))
     if record.first_token is not None or record.tokens.input is not None:
         blocks.append(Facts("Tokens", _token_facts(record)))
@@ -84,42 +94,25 @@ def _took(ns: int | None) -> str:
 
 
 def _latency_facts(record: Record) -> tuple[Fact, ...]:
+    speed = BY_NAME["decode_speed"].of(record)
+    rate = "" if speed is None else format_rate(speed, "tokens")
+    repeated = "ttfvt" if record.first_visible == record.first_token else ""
     facts = [
-        Fact(
-            "TTFT",
-            _took(_since_sent(record, record.first_token)),
-            "sent to first token of any kind",
-        )
+        Fact(label, format_duration(value), rate if name == "tpot" else remark)
+        for name, label, remark in _LATENCIES
+        if name != repeated and (value := _value(record, name)) is not None
     ]
-    if record.first_visible != record.first_token:
-        visible = _took(_since_sent(record, record.first_visible))
-        facts.append(Fact("first visible token", visible, "after the reasoning"))
-    tpot = _tpot(record)
-    if tpot is not None:
-        speed = format_rate(NS_PER_S / tpot, "tokens") if tpot else ""
-        facts.append(Fact("TPOT", format_duration(tpot), speed))
-    gaps = [b - a for a, b in zip(record.arrivals, record.arrivals[1:], strict=False)]
+    gaps = formulas.gaps(record)
     if gaps:
-        facts.append(
-            Fact("longest gap", format_duration(max(gaps)), "between two arrivals of tokens")
-        )
-    facts.append(
-        Fact("end to end", _took(_since_sent(record, record.last_token)), "sent to last token")
-    )
+        longest = format_duration(max(gaps))
+        facts.insert(-1, Fact("longest gap", longest, "between two arrivals of tokens"))
     return tuple(facts)
 
 
-def _tpot(record: Record) -> float | None:
-    """(last - first) / (tokens - 1); the metric table has the exact rules, this is one request."""
-    tokens = record.tokens
-    streamed = tokens.output
-    if streamed is not None and tokens.source == "usage_minus_hidden":
-        streamed -= tokens.reasoning or 0
-    if streamed is None or streamed <= 1 or len(record.arrivals) < 2:
-        return None
-    if record.first_token is None or record.last_token is None:
-        return None
-    return (record.last_token - record.first_token) / (streamed - 1)
+def _value(record: Record, metric: str) -> int | None:
+    """The metric in ns, by the table of definitions."""
+    value = BY_NAME[metric].of(record)
+    return None if value is None else round(value * NS_PER_S)
 
 
 def _token_facts(record: Record) -> tuple[Fact, ...]:

@@ -24,13 +24,18 @@ class Facts(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """Rows of cells under column heads; the columns in `text` are text, the others numbers."""
+    """Rows of cells under column heads; the columns in `text` are text, the others numbers.
+
+    Attributes:
+        metrics: the metric that each row is about, by its name, where a page can explain it.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     text: tuple[int, ...] = (0,)
+    metrics: tuple[str, ...] = ()
 
 
 class Span(Struct, frozen=True):

@@ -120,13 +120,14 @@ def _warmup(result: Result) -> str:
 
 def _latency(result: Result) -> Block | None:
     metrics = result.metrics
-    if "ttft" not in metrics:
+    if not metrics.keys() & set(HEADLINE):
         return None
-    rows = []
+    rows, names = [], []
     for name, label in _ROWS:
         found = metrics.get(name)
         if found is None or not found.n or _is_repetition(name, metrics):
             continue
+        names.append(name)
         p95 = found.interval.get("p95")
         bounds = f"{_time(p95[0])} .. {_time(p95[1])}" if p95 else ""
         rows.append(
@@ -141,7 +142,8 @@ def _latency(result: Result) -> Block | None:
             )
         )
     columns = ("", *_COLUMNS, "max", "95 % interval of p95", "instrument", "n", "")
-    return Table("Latency", columns, tuple(rows), _unsupported(metrics))
+    note = _unsupported(metrics)
+    return Table("Latency", columns, tuple(rows), note, metrics=tuple(names))
 
 
 def _is_repetition(name: str, metrics: dict[str, Distribution]) -> bool:
@@ -164,11 +166,9 @@ def _same(found: Distribution, base: Distribution | None) -> bool:
 
 
 def _unsupported(metrics: dict[str, Distribution]) -> str:
-    ttft = metrics.get("ttft")
-    if ttft is None:
-        return ""
-    missing = [f"{name} needs {ttft.needs[name]:,}" for name in _COLUMNS if name in ttft.needs]
-    return f"- : not supported by {ttft.n} requests ({', '.join(missing)})" if missing else ""
+    first = next(metrics[name] for name in HEADLINE if name in metrics)
+    missing = [f"{name} needs {first.needs[name]:,}" for name in _COLUMNS if name in first.needs]
+    return f"- : not supported by {first.n} requests ({', '.join(missing)})" if missing else ""
 
 
 def _mark(found: Distribution) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.truth import Comparison, Spread, Truth
 from llm_latency_lens.simulator.ledger import Entry, Ledger
@@ -56,10 +57,11 @@ def _one(record: Record, entry: Entry) -> dict[str, tuple[list[float], list[floa
     }
     if len(ours) > 1:
         found["gap"] = (np.diff(ours).tolist(), np.diff(theirs).tolist())
-    if len(written) > 1:
-        steps = len(written) - 1
-        tpot = (written[-1] - written[0]) / NS_PER_S / steps
-        found["TPOT"] = ([(ours[-1] - ours[0]) / steps], [tpot])
+    tpot = BY_NAME["tpot"].of(record)
+    if tpot is not None and len(written) > 1:
+        # Each write carries an equal share of the tokens; the first write's came before the span.
+        rest = entry.output_tokens * (1.0 - 1.0 / len(written))
+        found["TPOT"] = ([tpot], [(written[-1] - written[0]) / NS_PER_S / rest])
     return found
 
 

@@ -2,25 +2,12 @@
 
 from collections.abc import Callable
 
-from llm_latency_lens.metrics.definitions import METRICS
+from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.report.document import Block, Facts, Note, Table, Waterfall
 from llm_latency_lens.report.html.element import Element
 from llm_latency_lens.units import format_duration
 
-_MEANINGS = {metric.name: metric.meaning for metric in METRICS}
-_SAID = {
-    "TTFT": "ttft",
-    "first visible token": "ttfvt",
-    "thinking": "thinking",
-    "TPOT": "tpot",
-    "end to end": "e2e",
-    "connect (new only)": "connect",
-    "from intended start": "ttft_from_intended",
-}
-_GAPS = {
-    "ITL (per token)": "The gaps between network reads, each spread over the tokens that came with it.",
-    "ICL (per read)": "The gaps between network reads that carried tokens: what a user saw arrive.",
-}
+_MEANINGS = {metric.name: metric.meaning for metric in METRICS} | GAP_METRICS
 
 
 def rendered(block: Block) -> Element:
@@ -28,10 +15,9 @@ def rendered(block: Block) -> Element:
     return _RENDER[type(block)](block)
 
 
-def defined(words: str) -> "Element | str":
-    """A term with its definition, which opens on hovering, on a tap and on a key."""
-    name = words.strip()
-    meaning = _GAPS.get(name) or _MEANINGS.get(_SAID.get(name, ""))
+def defined(words: str, metric: str) -> "Element | str":
+    """A term with its metric's definition, which opens on hovering, on a tap and on a key."""
+    meaning = _MEANINGS.get(metric)
     if meaning is None:
         return words
     return Element(
@@ -53,12 +39,16 @@ def _facts(block: Facts) -> Element:
 
 
 def _table(block: Table) -> Element:
-    def cell(tag: str, column: int, words: str) -> Element:
-        shown = defined(words) if column == 0 and tag == "td" else words
+    def cell(tag: str, column: int, shown: "Element | str") -> Element:
         return Element(tag, shown, class_="text" if column in block.text else None)
 
+    def row(words: tuple[str, ...], metric: str) -> Element:
+        shown = (defined(words[0], metric), *words[1:])
+        return Element("tr", *(cell("td", i, one) for i, one in enumerate(shown)))
+
     head = Element("tr", *(cell("th", i, name) for i, name in enumerate(block.columns)))
-    rows = (Element("tr", *(cell("td", i, words) for i, words in enumerate(row))) for row in block.rows)  # fmt: skip
+    metrics = block.metrics or ("",) * len(block.rows)
+    rows = (row(words, metric) for words, metric in zip(block.rows, metrics, strict=True))
     table = Element("table", Element("thead", head), Element("tbody", *rows))
     return Element(
         "section",

@@ -5,12 +5,14 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.units import NS_PER_S
 
 Floats = NDArray[np.float64]
 
 MAP_ROWS, MAP_COLUMNS = 60, 80
+_METRICS = ("ttft", "ttft_from_intended", "tpot", "e2e")
 PHASES = ("dns", "tcp", "tls", "wait", "to first token", "streaming")
 """From begin to end of one request, each a stretch of it."""
 
@@ -20,7 +22,7 @@ class Details:
 
     def __init__(self) -> None:
         self._origin: int | None = None
-        self._columns = {name: array("d") for name in ("intended", "sent", "ended", "ttft", "ttft_from_intended", "tpot", "e2e")}  # fmt: skip
+        self._columns = {name: array("d") for name in ("intended", "sent", "ended", *_METRICS)}
         self._ok = array("b")
         self._reused = array("b")
         self._phases = {name: array("d") for name in PHASES}
@@ -34,15 +36,12 @@ class Details:
             return
         if self._origin is None:
             self._origin = record.intended
-        ok, sent, first = record.outcome.kind is OutcomeKind.OK, record.marks.sent, record.first_token  # fmt: skip
+        ok, sent = record.outcome.kind is OutcomeKind.OK, record.marks.sent
         values = {
             "intended": self._since(record.intended),
             "sent": self._since(sent),
             "ended": self._since(record.marks.ended),
-            "ttft": _between(sent, first) if ok else np.nan,
-            "ttft_from_intended": _between(record.intended, first) if ok else np.nan,
-            "tpot": _tpot(record) if ok else np.nan,
-            "e2e": _between(sent, record.last_token) if ok else np.nan,
+            **{name: _value(name, record) if ok else np.nan for name in _METRICS},
         }
         for name, value in values.items():
             self._columns[name].append(value)
@@ -128,9 +127,9 @@ def _between(begin: int | None, end: int | None) -> float:
     return float("nan") if begin is None or end is None else (end - begin) / NS_PER_S
 
 
-def _tpot(record: Record) -> float:
-    n = record.tokens.output or 0
-    return _between(record.first_token, record.last_token) / (n - 1) if n > 1 else float("nan")
+def _value(name: str, record: Record) -> float:
+    value = BY_NAME[name].of(record)
+    return float("nan") if value is None else value
 
 
 def _phases(record: Record) -> tuple[float, ...]:

@@ -1,0 +1,192 @@
+"""The functions of the metric table: what each metric is, computed from one record.
+
+Seconds, tokens per second or a count; None where the record can't say. `definitions.py` names them.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_latency_lens.model.record import Record
+from llm_latency_lens.units import NS_PER_S
+
+Floats = NDArray[np.float64]
+Value = Callable[[Record], float | None]
+
+LATE = 100_000
+"""From so many ns on, the doubt about a read's arrivals is this client's lateness."""
+
+
+def seconds(begin: int | None, end: int | None) -> float | None:
+    """Return the time between two instants."""
+    return None if begin is None or end is None else (end - begin) / NS_PER_S
+
+
+def of_streams(function: Value) -> Value:
+    """Return `function` for streamed answers; None for a document, whose tokens have no instants."""
+
+    def value(record: Record) -> float | None:
+        return function(record) if record.streamed else None
+
+    return value
+
+
+def streamed_tokens(record: Record) -> int | None:
+    """Return the output tokens that came over the wire: all of them less the hidden ones."""
+    tokens = record.tokens
+    if tokens.output is None or tokens.hidden is None:
+        return None
+    # Records of earlier versions tell hidden reasoning by the source of their counts.
+    unnamed = tokens.source == "usage_minus_hidden" and not tokens.hidden
+    return max(tokens.output - ((tokens.reasoning or 0) if unnamed else tokens.hidden), 0)
+
+
+def tokens_per_event(record: Record) -> float | None:
+    """Return the stream's granularity: streamed tokens by usage over token events."""
+    streamed = streamed_tokens(record)
+    if streamed is None or not record.tokens.events or record.tokens.source == "chunks":
+        return None
+    return streamed / record.tokens.events
+
+
+def answer_end(record: Record) -> int | None:
+    """Return the instant of the last token; of an unstreamed answer that of its end."""
+    return record.last_token if record.streamed else record.marks.ended
+
+
+def gaps(record: Record) -> list[int]:
+    """Return the inter-chunk gaps (ns): between network reads that carried tokens."""
+    return [later - earlier for earlier, later in itertools.pairwise(record.arrivals)]
+
+
+def gap_bounds(record: Record) -> tuple[Floats, Floats]:
+    """Return the shortest and the longest that each inter-chunk gap can have been, in seconds.
+
+    Divided by the token events of the later read, they are those of inter-token latencies.
+    """
+    latest = np.array(record.arrivals, np.float64)
+    earliest = latest - (record.arrival_widths or 0.0)
+    lows = np.maximum(earliest[1:] - latest[:-1], 0.0)
+    return lows / NS_PER_S, (latest[1:] - earliest[:-1]) / NS_PER_S
+
+
+def thinking(record: Record) -> float | None:
+    """Return the time from the first token to the first visible one where reasoning came first."""
+    if record.first_kind != "reasoning":
+        return None
+    return seconds(record.first_token, record.first_visible)
+
+
+def tokens_after_first(record: Record) -> float | None:
+    """Return the tokens that streamed after those of the first read: what TPOT divides by."""
+    streamed = streamed_tokens(record)
+    if streamed is None or len(record.arrivals) < 2:
+        return None
+    rest = streamed - record.tokens.first
+    return rest if rest > 0.0 else None
+
+
+def tpot(record: Record) -> float | None:
+    """Return the time per output token after those of the first read.
+
+    At the stamp of the first read all its tokens had come, the others come until the last token: so
+    neither tokens that share an event nor those that share a read with the first one bias it.
+    """
+    rest, span = tokens_after_first(record), seconds(record.first_token, record.last_token)
+    return None if rest is None or span is None else span / rest
+
+
+def decode_speed(record: Record) -> float | None:
+    """Return 1 / TPOT."""
+    per_token = tpot(record)
+    return 1.0 / per_token if per_token else None
+
+
+def per_token(record: Record) -> float | None:
+    """Return the end-to-end time per output token."""
+    n, total = record.tokens.output, seconds(record.marks.sent, answer_end(record))
+    return total / n if n and total is not None else None
+
+
+def tokens_per_second(record: Record) -> float | None:
+    """Return the streamed tokens over the end-to-end time."""
+    n, total = streamed_tokens(record), seconds(record.marks.sent, answer_end(record))
+    return n / total if n and total else None
+
+
+def characters_per_second(record: Record) -> float | None:
+    """Return the characters of the answer over the end-to-end time."""
+    total = seconds(record.marks.sent, answer_end(record))
+    return record.characters / total if record.characters and total else None
+
+
+def _stalls(record: Record) -> list[int] | None:
+    """Gaps above five times the request's median gap, and above a quarter of a second."""
+    lengths = gaps(record)
+    if not lengths:
+        return None
+    ordered = sorted(lengths)
+    middle = len(ordered) // 2
+    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    limit = max(5 * median, NS_PER_S / 4)
+    return [gap for gap in lengths if gap > limit]
+
+
+def stall_count(record: Record) -> float | None:
+    """Return how many stalls there were."""
+    stalls = _stalls(record)
+    return None if stalls is None else float(len(stalls))
+
+
+def stall_time(record: Record) -> float | None:
+    """Return the length of all stalls together."""
+    stalls = _stalls(record)
+    return None if stalls is None else sum(stalls) / NS_PER_S
+
+
+def coalesced(record: Record) -> float | None:
+    """Return the share of token events that shared a network read with another."""
+    return _share(record, lambda count, _: count > 1)
+
+
+def coalesced_by_peer(record: Record) -> float | None:
+    """Return the share of token events that the peer, or the network, sent together with another."""
+    return _share(record, lambda count, width: count > 1 and width <= LATE)
+
+
+def read_late(record: Record) -> float | None:
+    """Return the share of token events in reads that this client made late."""
+    return _share(record, lambda _, width: width > LATE)
+
+
+def _share(record: Record, chosen: Callable[[int, int], bool]) -> float | None:
+    """The share of token events in reads chosen by their number of events and their width."""
+    events = record.arrival_events
+    widths = record.arrival_widths or (0,) * len(events)
+    total = sum(events)
+    shared = sum(n for n, width in zip(events, widths, strict=True) if chosen(n, width))
+    return shared / total if total else None
+
+
+def connect(record: Record) -> float | None:
+    """Return the time of DNS, TCP, proxy and TLS together."""
+    m = record.marks
+    begin = m.dns_begin if m.dns_begin is not None else m.tcp_begin
+    ends = [end for end in (m.tcp_end, m.proxy_end, m.tls_end) if end is not None]
+    return seconds(begin, max(ends)) if ends else None
+
+
+def rtt(record: Record) -> float | None:
+    """Return the kernel's smoothed round-trip time."""
+    connection = record.connection
+    return None if connection is None or connection.rtt is None else connection.rtt / NS_PER_S
+
+
+def retransmits(record: Record) -> float | None:
+    """Return the TCP segments that were sent again."""
+    connection = record.connection
+    if connection is None or connection.retransmits is None:
+        return None
+    return float(connection.retransmits)
