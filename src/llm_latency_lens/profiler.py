@@ -22,7 +22,7 @@ from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.errors import UsageError
-from llm_latency_lens.load import Load, plan_of
+from llm_latency_lens.load import Load, check_arrivals, plan_of
 from llm_latency_lens.metrics.precision import Until, parse_goal
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
@@ -184,6 +184,7 @@ class Profiler:
         seed = secrets.randbelow(2**32) if load.seed is None else load.seed
         plan = plan_of(load, seed)
         check_plan(plan)
+        check_arrivals(plan)
         parse_limits(load.goodput)
         if load.until_precise:
             parse_goal(load.until_precise)

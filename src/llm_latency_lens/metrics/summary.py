@@ -65,6 +65,7 @@ class Summary:
     def add(self, record: Record) -> None:
         """Take one record; warm-up and superseded attempts are counted and otherwise left out."""
         self.spending.add(record)
+        self.time_under_way += _time_in_flight(record)
         if record.superseded:
             self.retries += 1
             return
@@ -74,7 +75,6 @@ class Summary:
         ok = record.outcome.kind is OutcomeKind.OK
         self.outcomes[record.outcome.kind.value] += 1
         self.timeline.add(record, ok=ok)
-        self.time_under_way += (record.marks.ended - record.dequeued) / NS_PER_S
         begun = _begun(record)
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
@@ -220,6 +220,11 @@ class Summary:
         found[OutcomeKind.NOT_SENT.value] += counts.not_sent
         found[OutcomeKind.CANCELLED.value] += counts.lost
         return found
+
+
+def _time_in_flight(record: Record) -> float:
+    """Seconds for which an attempt of the measured phase was in flight, superseded or not."""
+    return (record.marks.ended - record.dequeued) / NS_PER_S if record.phase == "measure" else 0.0
 
 
 def _begun(record: Record) -> int | None:
