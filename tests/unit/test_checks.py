@@ -190,7 +190,9 @@ def test_q6_the_instruments_own_error_is_judged_and_shown() -> None:
     belied = check(judged(clean(), **calibration(cost=1.0)), "instrument error")
     assert belied is not None
     assert belied.verdict == "VALID"
-    assert re.search(r"CPU of each process for this load: 5,?\d+% by forecast, 10% used", belied.words)
+    assert re.search(
+        r"CPU of each process for this load: 5,?\d+% by forecast, 10% used", belied.words
+    )
     assert judged(clean()).metrics["ttft"].instrument is None
 
 
@@ -315,11 +317,20 @@ def test_q14_failures_hide_the_slow_end() -> None:
 
 
 def test_q15_what_is_not_one_experiment_is_found() -> None:
-    """Q15: cached prompts in spite of the nonce, two models, a quota, answers that grow."""
+    """Q15: cached prompts in spite of the nonce, two models, a quota, answers that grow; not if no time differs."""
     cached = TokenCounts(input=100, cached=60, output=8, source="usage", events=8)
     assert verdict(judged(changed(tokens=cached)), "cached prompts") == "WARN"
     two = [msgspec.structs.replace(r, fingerprint=f"fp{i % 2}") for i, r in enumerate(clean())]
-    assert verdict(judged(two), "changing model") == "WARN"
+    assert verdict(judged(two), "changing model") == "VALID"
+    slower = [
+        msgspec.structs.replace(answered(r.number, r.number * 100.0, 150.0), fingerprint="fp1")
+        if r.number % 2
+        else r
+        for r in two
+    ]
+    assert verdict(judged(slower), "changing model") == "WARN"
+    half = [msgspec.structs.replace(r, tokens=cached) if i % 2 else r for i, r in enumerate(clean())]  # fmt: skip
+    assert check(judged(half), "cached prompts") is None
     limited = [*clean(400), *(refused(400 + n, 4e4 + n, "rate_limited") for n in range(40))]
     assert verdict(judged(limited), "rate limit") == "INVALID"
     growing = [answered(n, n * 800.0, 100.0, tokens=10 + n // 20) for n in range(400)]

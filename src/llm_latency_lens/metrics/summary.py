@@ -46,6 +46,8 @@ class Summary:
         self.stamps: Counter[str] = Counter()
         self.finish_reasons: Counter[str] = Counter()
         self.answerers: Counter[str] = Counter()
+        self.answered_by: list[str] = []
+        self.cached_input = Column()
         self.output_lengths = Column()
         self.time_under_way = 0.0
         self.warmup = 0
@@ -59,6 +61,7 @@ class Summary:
         self._sent = array("q")
         self._tokens: Counter[str] = Counter()
         self._known: set[str] = set()
+        self._names: dict[str, str] = {}
         self._sources: Counter[str] = Counter()
         self._coalesced = 0
 
@@ -97,12 +100,18 @@ class Summary:
         self.stamps[record.stamps] += 1
         if record.late is not None:
             self.lateness.add(record.late / NS_PER_S)
-        if record.model or record.fingerprint:
-            self.answerers[" ".join(filter(None, (record.model, record.fingerprint)))] += 1
+        self._add_answerer(record)
         if record.finish_reason:
             self.finish_reasons[record.finish_reason] += 1
         if is_good(record, self._limits):
             self.good += 1
+
+    def _add_answerer(self, record: Record) -> None:
+        """What answered, by its own words: counted, and of each success in the order of `columns`."""
+        name = " ".join(filter(None, (record.model, record.fingerprint)))
+        if name:
+            self.answerers[name] += 1
+        self.answered_by.append(self._names.setdefault(name, name))
 
     def _add_gaps(self, record: Record) -> None:
         arrivals, events = record.arrivals, record.arrival_events
@@ -119,6 +128,7 @@ class Summary:
     def _add_tokens(self, record: Record) -> None:
         tokens = record.tokens
         self.output_lengths.add(tokens.output)
+        self.cached_input.add(None if tokens.cached is None else float(tokens.cached))
         for name in ("input", "output", "reasoning", "cached"):
             count = getattr(tokens, name)
             if count is not None:
