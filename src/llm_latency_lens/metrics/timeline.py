@@ -19,6 +19,7 @@ from llm_latency_lens.units import NS_PER_S
 
 _STEADY_SHARE = 0.1
 """A window that is a smaller share of the run shows no steady state."""
+_USUAL_SHARE = 0.3
 
 Instants = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -157,6 +158,10 @@ class Timeline:
         inside = np.minimum(ends, window.end) - np.maximum(starts, window.begin)
         return float((np.maximum(inside, 0) / np.maximum(ends - starts, 1)).sum())
 
+    def tokens_between(self, window: Window) -> float:
+        """Streamed tokens of successful requests that were delivered in the window."""
+        return self._tokens.between(window.begin, window.end)
+
     def request_rate(self) -> float | None:
         """Requests per second, failed ones too: of the steady window, else of the whole run."""
         window = self.steady() or self.whole
@@ -196,7 +201,7 @@ class Timeline:
 
     def _with_steady(self, found: Throughput, whole: Window, steady: Window) -> Throughput:
         served = self.served(steady, ok_only=True)
-        tokens = self._tokens.between(steady.begin, steady.end) if self._tokens.total else None
+        tokens = self.tokens_between(steady) if self._tokens.total else None
         return msgspec.structs.replace(
             found,
             window=(
@@ -222,10 +227,13 @@ class Timeline:
 
 
 def _usual(instants: Instants, level: Instants) -> float:
-    """The number in flight that the run reaches or exceeds half of the time."""
+    """The number in flight that the run reaches or exceeds for three tenths of the time.
+
+    Not the half: a worker that has done its share early leaves fewer in flight for longer than that.
+    """
     lengths = np.diff(instants)
     order = np.argsort(-level[:-1], kind="stable")
     reached = np.cumsum(lengths[order])
     if not len(reached) or not reached[-1]:
         return float(level.max(initial=0))
-    return float(level[:-1][order][np.searchsorted(reached, reached[-1] / 2)])
+    return float(level[:-1][order][np.searchsorted(reached, _USUAL_SHARE * reached[-1])])
