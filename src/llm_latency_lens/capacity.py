@@ -132,7 +132,7 @@ def plan_capacity(
     parse_objectives(question.slo)
     step = msgspec.structs.replace(
         load, rate=question.start, concurrency=None, duration=None, requests=question.step_requests,
-        warmup=max(load.warmup, _WARMUP), arrival="poisson",
+        warmup=max(load.warmup or 0, _WARMUP), arrival="poisson",
     )  # fmt: skip
     asked = {"capacity": msgspec.to_builtins(question)}
     first = profiler.prepare(step, workload, command, question=asked)

@@ -59,12 +59,13 @@ def plan_comparison(
         )
     if load.concurrency is None and load.rate is None:
         load = msgspec.structs.replace(load, concurrency=1)
+    warmup = (load.concurrency or 1) if load.warmup is None else load.warmup
     scaled = msgspec.structs.replace(
         load,
         requests=None if load.requests is None else load.requests * arms,
         rate=load.rate * arms if isinstance(load.rate, float | int) else load.rate,
         # A connection that is made in the first round would be one target's alone.
-        warmup=max(load.warmup, 1) * arms,
+        warmup=max(warmup, 1) * arms,
     )
     first, *rest = profilers
     asked = msgspec.to_builtins(question)

@@ -1,5 +1,6 @@
 """How much load, for how long: a user's wishes, and the plan that they mean."""
 
+import math
 from decimal import Decimal
 
 from msgspec import Struct
@@ -7,10 +8,13 @@ from msgspec import Struct
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.recording import StampSource
 from llm_latency_lens.schedule.plan import Arrival, ArrivalKind, Phase, Plan, Stop
-from llm_latency_lens.units import NS_PER_S, parse_duration, parse_rate
+from llm_latency_lens.schedule.share import open_items
+from llm_latency_lens.units import NS_PER_S, format_duration, parse_duration, parse_rate
 
 _DEFAULT_REQUESTS = 20
 _LONGEST = 600 * NS_PER_S
+_MOST_WARMUP = 64
+"""Of an open loop by default: as many as arrive in a second, and at most so many."""
 
 
 class Load(Struct, frozen=True, kw_only=True):
@@ -21,7 +25,9 @@ class Load(Struct, frozen=True, kw_only=True):
     (ns, or text such as "30s"), whichever comes first; without either, after 20 requests.
 
     Args:
-        warmup: requests before the measurement, one after the other in the same number of slots.
+        warmup: requests before the measurement, which open its connections; they cost what others cost
+            and are in no latency. None: one for each slot, in an open loop as many as arrive in a second
+            (64 at most), and never more than are measured. 0: none.
         workers: measuring processes; 0 takes one for each CPU but one.
         seed: of everything random; drawn where None, and stored with the run.
         goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
@@ -39,7 +45,7 @@ class Load(Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     requests: int | None = None
     duration: int | str | None = None
-    warmup: int = 0
+    warmup: int | None = None
     workers: int = 0
     seed: int | None = None
     goodput: str = ""
@@ -50,34 +56,68 @@ class Load(Struct, frozen=True, kw_only=True):
 
 
 def plan_of(load: Load, seed: int) -> Plan:
-    """The plan that a load means: an optional warm-up in a closed loop, then the measurement."""
+    """The plan that a load means: a warm-up in a closed loop, then the measurement.
+
+    Raises:
+        UsageError: the load contradicts itself.
+    """
+    measure = Phase(name="measure", arrival=_arrival(load), stop=_stop(load))
+    count = _default_warmup(measure) if load.warmup is None else load.warmup
+    if not count:
+        return Plan(phases=(measure,), seed=seed)
+    slots = min(count, measure.arrival.concurrency or count)
+    warmup = Phase(
+        name="warmup",
+        arrival=Arrival(kind="closed", concurrency=slots),
+        stop=Stop(requests=count),
+    )
+    return Plan(phases=(warmup, measure), seed=seed)
+
+
+def check_arrivals(plan: Plan) -> None:
+    """Refuse a schedule that sends nothing.
+
+    Raises:
+        UsageError: with what to change.
+    """
+    index = len(plan.phases) - 1
+    phase = plan.phases[index]
+    if phase.arrival.kind == "closed" or next(open_items(plan, index), None) is not None:
+        return
+    rate, duration = phase.arrival.rate or 0.0, phase.stop.duration or 0
+    raise UsageError(
+        f"no request would be sent: {phase.arrival.kind} arrivals at {rate:g}/s have none within"
+        f" {format_duration(duration)} (seed {plan.seed}); raise --rate or --duration"
+    )
+
+
+def _arrival(load: Load) -> Arrival:
     rate = parse_rate(load.rate) if isinstance(load.rate, str) else load.rate
-    duration = parse_duration(load.duration) if isinstance(load.duration, str) else load.duration
     if rate is not None and load.concurrency is not None:
         raise UsageError("a rate and a concurrency contradict each other: open loop or closed loop")
     if rate is None and load.arrival not in {None, "closed"}:
         raise UsageError(f"{load.arrival} arrivals need a rate, such as 20/s")
+    if rate is not None:
+        return Arrival(kind=load.arrival or "poisson", rate=rate)
+    return Arrival(kind="closed", concurrency=1 if load.concurrency is None else load.concurrency)
+
+
+def _stop(load: Load) -> Stop:
+    duration = parse_duration(load.duration) if isinstance(load.duration, str) else load.duration
     requests = load.requests
     if requests is None and duration is None:
         if load.until_precise:
             duration = _LONGEST
         else:
             requests = _DEFAULT_REQUESTS
-    if rate is not None:
-        arrival = Arrival(kind=load.arrival or "poisson", rate=rate)
-    else:
-        arrival = Arrival(
-            kind="closed", concurrency=1 if load.concurrency is None else load.concurrency
-        )
-    measure = Phase(
-        name="measure", arrival=arrival, stop=Stop(requests=requests, duration=duration)
-    )
-    if not load.warmup:
-        return Plan(phases=(measure,), seed=seed)
-    slots = min(load.warmup, arrival.concurrency or load.warmup)
-    warmup = Phase(
-        name="warmup",
-        arrival=Arrival(kind="closed", concurrency=slots),
-        stop=Stop(requests=load.warmup),
-    )
-    return Plan(phases=(warmup, measure), seed=seed)
+    return Stop(requests=requests, duration=duration)
+
+
+def _default_warmup(measure: Phase) -> int:
+    """A connection for each request that may be in flight, as far as that is known before the run."""
+    arrival, stop = measure.arrival, measure.stop
+    rate = arrival.rate if arrival.rate is not None and math.isfinite(arrival.rate) else 0.0
+    count = arrival.concurrency or min(math.ceil(rate), _MOST_WARMUP)
+    if arrival.concurrency is None and stop.duration is not None:
+        count = min(count, math.ceil(rate * stop.duration / NS_PER_S))
+    return max(count if stop.requests is None else min(count, stop.requests), 0)

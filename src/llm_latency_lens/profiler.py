@@ -23,7 +23,7 @@ from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.interpret.interpret import interpret, subject_of
-from llm_latency_lens.load import Load, plan_of
+from llm_latency_lens.load import Load, check_arrivals, plan_of
 from llm_latency_lens.metrics.precision import Until, parse_goal
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.slo import parse_limits
@@ -195,6 +195,7 @@ class Profiler:
         plan = plan_of(load, seed)
         check_plan(plan)
         check_source(load.stamps)
+        check_arrivals(plan)
         parse_limits(load.goodput)
         if load.until_precise:
             parse_goal(load.until_precise)

@@ -13,7 +13,7 @@ from llm_latency_lens.load import Load
 from llm_latency_lens.metrics.quality import CHECKS
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.summary import Counts, Summary
-from llm_latency_lens.model.calibration import Calibration, InstrumentError
+from llm_latency_lens.model.calibration import Calibration, CostModel, InstrumentError
 from llm_latency_lens.model.record import Record, TokenCounts
 from llm_latency_lens.model.recording import ConnectionFacts
 from llm_latency_lens.model.result import Check, Result
@@ -168,25 +168,31 @@ def test_q5_stamps_of_our_own_are_told() -> None:
     assert verdict(judged(changed(late=50 * MS)), "arrival stamps") == "VALID"
 
 
-def calibration(p99: float = 1e-4, roofline: float = 1e5) -> dict[str, Any]:
-    """A calibration with that error of TTFT and that roofline."""
+def calibration(p99: float = 1e-4, cost: float = 1e-5) -> dict[str, Any]:
+    """A calibration with that error of TTFT and that CPU time of a read."""
     errors = {kind: InstrumentError(p50=p99 / 4, p99=p99, n=100) for kind in ("ttft", "e2e", "tpot", "gap")}  # fmt: skip
     return {
         "calibration": Calibration(
-            errors=errors, roofline=roofline, workers=1, concurrency=64, event_rate=50.0, at="", machine={}
+            errors=errors, cost=CostModel(request=0.0, read=cost, event=0.0, byte=0.0),
+            workers=1, concurrency=64, event_rate=50.0, at="", machine={},
         )
     }  # fmt: skip
 
 
 def test_q6_the_instruments_own_error_is_judged_and_shown() -> None:
-    """Q6: beside every metric; too large, or too near the roofline, it condemns them."""
+    """Q6: beside every metric; too large it condemns them, a forecast that the run belied does not."""
     good = judged(clean(), **calibration())
     assert verdict(good, "instrument error") == "VALID"
     assert good.metrics["ttft"].instrument == pytest.approx(1e-4)
     assert good.metrics["icl"].instrument is not None
     assert good.metrics["tokens_per_event"].instrument is None
     assert verdict(judged(clean(), **calibration(p99=0.01)), "instrument error") == "INVALID"
-    assert verdict(judged(clean(), **calibration(roofline=120.0)), "instrument error") == "INVALID"
+    belied = check(judged(clean(), **calibration(cost=1.0)), "instrument error")
+    assert belied is not None
+    assert belied.verdict == "VALID"
+    assert re.search(
+        r"CPU of each process for this load: 5,?\d+% by forecast, 10% used", belied.words
+    )
     assert judged(clean()).metrics["ttft"].instrument is None
 
 
@@ -211,15 +217,40 @@ def test_q8_what_the_stream_does_not_allow_is_withheld() -> None:
 
 
 def test_q9_lost_packets_and_mixed_connections_are_found() -> None:
-    """Q9: retransmissions in a tenth of the requests; half of them on new connections."""
-    facts = ConnectionFacts(id=1, reused=True, remote="127.0.0.1:1", family="ipv4", rtt=1, retransmits=2)  # fmt: skip
-    lossy = [msgspec.structs.replace(r, connection=facts) if i % 10 == 0 else r for i, r in enumerate(clean())]  # fmt: skip
-    assert verdict(judged(lossy), "retransmits") == "INVALID"
-    cold = msgspec.structs.replace(facts, reused=False, retransmits=0)
-    mixed = [msgspec.structs.replace(r, connection=cold) if i % 2 else r for i, r in enumerate(clean())]  # fmt: skip
-    found = judged(mixed)
-    assert verdict(found, "mixed connections") == "WARN"
+    """Q9: retransmissions that delay a tenth of the requests; connecting in half of them. Not if nothing moves."""
+    facts = ConnectionFacts(
+        id=1, reused=True, remote="127.0.0.1:1", family="ipv4", rtt=1, retransmits=2
+    )
+    again = [msgspec.structs.replace(r, connection=facts) for r in clean()[::10]]
+    unmoved = [r for i, r in enumerate(clean()) if i % 10]
+    slow = [msgspec.structs.replace(answered(r.number, r.number * 100.0, 400.0), connection=facts) for r in again]  # fmt: skip
+    lossy = check(judged([*unmoved, *slow]), "retransmits")
+    assert lossy is not None
+    assert lossy.verdict == "INVALID"
+    assert lossy.bound == pytest.approx(0.24, rel=0.2)
+    assert check(judged([*unmoved, *again]), "retransmits") is None
+    found = judged(connecting(30.0))
+    mixed = check(found, "mixed connections")
+    assert mixed is not None
+    assert mixed.verdict == "WARN"
+    assert mixed.bound == pytest.approx(0.030, rel=0.2)
+    assert set(mixed.metrics) <= {"ttft_from_intended", "e2e_from_intended", "queue"}
     assert found.metrics["ttft"].verdict == "VALID"
+    assert check(judged(connecting(0.2)), "mixed connections") is None
+
+
+def connecting(ms: float) -> list[Record]:
+    """A clean run in which every other request opened a connection, which took so long."""
+    facts = ConnectionFacts(id=1, reused=False, remote="127.0.0.1:1", family="ipv4", rtt=1, retransmits=0)  # fmt: skip
+    took = round(ms * MS)
+    found = []
+    for record in clean():
+        marks = record.marks
+        begun = (marks.sent or 0) - took
+        dialled = msgspec.structs.replace(marks, tcp_begin=begun, tcp_end=marks.sent)
+        cold = msgspec.structs.replace(record, intended=begun - MS // 10, marks=dialled, connection=facts)  # fmt: skip
+        found.append(cold if record.number % 2 else record)
+    return found
 
 
 def test_q10_books_that_do_not_balance_are_found() -> None:
@@ -286,11 +317,20 @@ def test_q14_failures_hide_the_slow_end() -> None:
 
 
 def test_q15_what_is_not_one_experiment_is_found() -> None:
-    """Q15: cached prompts in spite of the nonce, two models, a quota, answers that grow."""
+    """Q15: cached prompts in spite of the nonce, two models, a quota, answers that grow; not if no time differs."""
     cached = TokenCounts(input=100, cached=60, output=8, source="usage", events=8)
     assert verdict(judged(changed(tokens=cached)), "cached prompts") == "WARN"
     two = [msgspec.structs.replace(r, fingerprint=f"fp{i % 2}") for i, r in enumerate(clean())]
-    assert verdict(judged(two), "changing model") == "WARN"
+    assert verdict(judged(two), "changing model") == "VALID"
+    slower = [
+        msgspec.structs.replace(answered(r.number, r.number * 100.0, 150.0), fingerprint="fp1")
+        if r.number % 2
+        else r
+        for r in two
+    ]
+    assert verdict(judged(slower), "changing model") == "WARN"
+    half = [msgspec.structs.replace(r, tokens=cached) if i % 2 else r for i, r in enumerate(clean())]  # fmt: skip
+    assert check(judged(half), "cached prompts") is None
     limited = [*clean(400), *(refused(400 + n, 4e4 + n, "rate_limited") for n in range(40))]
     assert verdict(judged(limited), "rate limit") == "INVALID"
     growing = [answered(n, n * 800.0, 100.0, tokens=10 + n // 20) for n in range(400)]

@@ -8,11 +8,13 @@ import msgspec
 
 from llm_latency_lens.calibrate import Conditions, calibrate
 from llm_latency_lens.errors import MachineError, UsageError
-from llm_latency_lens.model.calibration import Calibration
+from llm_latency_lens.model.calibration import TYPICAL_EVENT, Calibration
 from llm_latency_lens.profiler import Benchmark, run
-from llm_latency_lens.store.calibrations import save_calibration
+from llm_latency_lens.runner.environment import describe_machine
+from llm_latency_lens.store.calibrations import has_outdated_calibration, save_calibration
 
-_WARN, _REFUSE = 0.5, 0.8
+_WARN, _REFUSE = 0.5, 1.0
+"""Shares of the measuring processes' CPU, by forecast; refused only by the most favourable one."""
 
 
 def calibrated(conditions: Conditions, *, quiet: bool) -> tuple[Calibration, pathlib.Path]:
@@ -45,7 +47,9 @@ def with_calibration(prepared: Benchmark, how: str, *, quiet: bool) -> Benchmark
     if how == "auto" and prepared.calibration is not None:
         return prepared
     if not quiet:
-        click.echo("calibrating the instrument, once for this machine: about 6 s", err=True)
+        if has_outdated_calibration(describe_machine(), prepared.order.workers):
+            click.echo("the stored calibration is of another version: it is not used", err=True)
+        click.echo("calibrating the instrument, once for this machine: about 8 s", err=True)
     try:
         found, _ = calibrated(Conditions(), quiet=quiet)
     except MachineError as error:
@@ -55,31 +59,39 @@ def with_calibration(prepared: Benchmark, how: str, *, quiet: bool) -> Benchmark
 
 
 def check_roofline(prepared: Benchmark, *, beyond: bool) -> None:
-    """Warn of a load near what this machine can measure, refuse one beyond (unless that is wanted).
+    """Warn of a load near what this machine can carry by forecast, refuse one that is surely beyond.
+
+    How many events a server sends in one piece is not known before the run: the warning takes each to
+    come alone, the refusal takes them to come together.
 
     Raises:
         UsageError: with what to change.
     """
-    planned, calibration = planned_event_rate(prepared), prepared.calibration
-    if planned is None or calibration is None or not calibration.roofline:
+    planned, calibration = planned_events(prepared), prepared.calibration
+    if planned is None or calibration is None:
         return
-    share = planned / calibration.roofline
-    if share <= _WARN:
+    requests, events = planned
+    body, workers, cost = events * TYPICAL_EVENT, prepared.order.workers, calibration.cost
+    alone = cost.seconds(requests, events, events, body) / workers
+    together = cost.seconds(requests, requests, events, body) / workers
+    if alone <= _WARN:
         return
+    share = together if together > _REFUSE else alone
+    processes = f"{workers} measuring process{'es' * (workers > 1)}"
     words = (
-        f"this load may bring {planned:,.0f} token events/s, {share:.0%} of the {calibration.roofline:,.0f}"
-        f" that {prepared.order.workers} measuring process{'es' * (prepared.order.workers > 1)} can take here"
+        f"this load may bring {events:,.0f} token events/s, by forecast about {share:.0%} of what this"
+        f" machine can carry with {processes}"
     )
-    if share > _REFUSE and not beyond:
+    if together > _REFUSE and not beyond:
         raise UsageError(
             f"{words}; lower --rate or --max-tokens, raise --workers, or say --beyond-roofline"
         )
-    click.echo(f"warning: {words}", err=True)
+    click.echo(f"warning: {words}; its CPU use and lateness will tell", err=True)
 
 
-def planned_event_rate(prepared: Benchmark) -> float | None:
-    """Token events per second at most; None where nothing bounds them: a closed loop, or answers of any length."""
+def planned_events(prepared: Benchmark) -> tuple[float, float] | None:
+    """Requests and token events per second at most; None in a closed loop, or with answers of any length."""
     arrival, wish = prepared.order.plan.phases[-1].arrival, prepared.order.workload.wish
     if arrival.rate is None or wish.max_tokens is None or not wish.stream:
         return None
-    return arrival.rate * wish.max_tokens
+    return arrival.rate, arrival.rate * wish.max_tokens

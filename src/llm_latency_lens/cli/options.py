@@ -118,8 +118,8 @@ LOAD = (
     option(
         "--warmup",
         type=click.IntRange(0),
-        default=0,
-        help="Requests before the measurement, not counted.",
+        help="Requests before the measurement, in no latency but in the cost."
+        "  [default: one for each slot; with --rate a second's worth, at most 64]",
     ),
     option(
         "--retries",

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.metrics.checks.evidence import Evidence, worst
+from llm_latency_lens.metrics.checks.evidence import THROUGHPUT, Evidence, worst
 from llm_latency_lens.metrics.checks.sample import censored_share
 from llm_latency_lens.metrics.column import PERCENTILES
 from llm_latency_lens.metrics.quality import run_checks, verdict_of
@@ -21,6 +21,7 @@ from llm_latency_lens.model.result import (
     Offered,
     Quality,
     Result,
+    Throughput,
     Verdict,
 )
 from llm_latency_lens.model.run import RunHeader
@@ -81,7 +82,7 @@ def build_result(summary: Summary, setting: Setting) -> Result:
         ),
         metrics=metrics,
         tokens=summary.tokens(),
-        throughput=summary.timeline.throughput(summary.granularity or 1.0),
+        throughput=_throughput(summary, checks),
         goodput=summary.goodput(setting.counts),
         cost=_cost(summary, setting),
         quality=_quality(summary, checks, setting),
@@ -119,17 +120,23 @@ def _run_verdict(metrics: dict[str, Distribution], checks: tuple[Check, ...]) ->
     return worst([*headline, *everywhere])
 
 
+def _throughput(summary: Summary, checks: tuple[Check, ...]) -> Throughput:
+    verdict, reasons = verdict_of(THROUGHPUT, checks)
+    return msgspec.structs.replace(summary.timeline.throughput(), verdict=verdict, reasons=reasons)
+
+
 def _offered(summary: Summary, setting: Setting) -> Offered:
-    arrival = setting.phase.arrival
+    arrival, timeline = setting.phase.arrival, summary.timeline
+    closed = arrival.kind == "closed"
     counts = setting.counts
     return Offered(
-        mode="closed" if arrival.kind == "closed" else "open",
+        mode="closed" if closed else "open",
         planned=counts.planned,
         sent=counts.planned - counts.not_sent,
         warmup=summary.warmup,
         retries=summary.retries,
         rate=setting.planned_rate,
-        achieved=summary.timeline.start_rate(),
+        achieved=timeline.request_rate() if closed else timeline.start_rate(),
         concurrency=arrival.concurrency,
         slip=summary.slip.distribution("s") if len(summary.slip) else None,
     )

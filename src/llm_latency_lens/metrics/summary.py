@@ -47,6 +47,8 @@ class Summary:
         self.finish_reasons: Counter[str] = Counter()
         self.flags: Counter[str] = Counter()
         self.answerers: Counter[str] = Counter()
+        self.answered_by: list[str] = []
+        self.cached_input = Column()
         self.output_lengths = Column()
         self.time_under_way = 0.0
         self.warmup = 0
@@ -60,12 +62,14 @@ class Summary:
         self._sent = array("q")
         self._tokens: Counter[str] = Counter()
         self._known: set[str] = set()
+        self._names: dict[str, str] = {}
         self._sources: Counter[str] = Counter()
         self._coalesced = 0
 
     def add(self, record: Record) -> None:
         """Take one record; warm-up and superseded attempts are counted and otherwise left out."""
         self.spending.add(record)
+        self.time_under_way += _time_in_flight(record)
         if record.superseded:
             self.retries += 1
             return
@@ -75,7 +79,6 @@ class Summary:
         ok = record.outcome.kind is OutcomeKind.OK
         self.outcomes[record.outcome.kind.value] += 1
         self.timeline.add(record, ok=ok)
-        self.time_under_way += (record.marks.ended - record.dequeued) / NS_PER_S
         begun = _begun(record)
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
@@ -99,12 +102,18 @@ class Summary:
         self.flags.update(record.flags)
         if record.late is not None:
             self.lateness.add(record.late / NS_PER_S)
-        if record.model or record.fingerprint:
-            self.answerers[" ".join(filter(None, (record.model, record.fingerprint)))] += 1
+        self._add_answerer(record)
         if record.finish_reason:
             self.finish_reasons[record.finish_reason] += 1
         if is_good(record, self._limits):
             self.good += 1
+
+    def _add_answerer(self, record: Record) -> None:
+        """What answered, by its own words: counted, and of each success in the order of `columns`."""
+        name = " ".join(filter(None, (record.model, record.fingerprint)))
+        if name:
+            self.answerers[name] += 1
+        self.answered_by.append(self._names.setdefault(name, name))
 
     def _add_gaps(self, record: Record) -> None:
         arrivals, events = record.arrivals, record.arrival_events
@@ -121,6 +130,7 @@ class Summary:
     def _add_tokens(self, record: Record) -> None:
         tokens = record.tokens
         self.output_lengths.add(tokens.output)
+        self.cached_input.add(None if tokens.cached is None else float(tokens.cached))
         for name in ("input", "output", "reasoning", "cached"):
             count = getattr(tokens, name)
             if count is not None:
@@ -229,6 +239,11 @@ class Summary:
         found[OutcomeKind.NOT_SENT.value] += counts.not_sent
         found[OutcomeKind.CANCELLED.value] += counts.lost
         return found
+
+
+def _time_in_flight(record: Record) -> float:
+    """Seconds for which an attempt of the measured phase was in flight, superseded or not."""
+    return (record.marks.ended - record.dequeued) / NS_PER_S if record.phase == "measure" else 0.0
 
 
 def _begun(record: Record) -> int | None:

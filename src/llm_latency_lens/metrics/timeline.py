@@ -1,22 +1,28 @@
-"""When requests and tokens were under way: the steady window, rates within it, requests in flight.
+"""When requests were in flight and when their tokens were delivered: the steady window, rates in it.
 
-Tokens are kept as counts in bins of ten milliseconds, so memory does not grow with them.
+A request counts for its whole service time and its tokens for the time since the network read before
+theirs, so no rate depends on the side of a window's edge on which an end or a read happens to fall.
 """
 
 from array import array
-from collections import Counter
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from llm_latency_lens.metrics.accrual import Accrual
+from llm_latency_lens.metrics.formulas import streamed_tokens
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import Throughput
 from llm_latency_lens.units import NS_PER_S
 
-_BIN = 10_000_000
-_BUFFERED = 65_536
 _STEADY_SHARE = 0.1
+"""A window that is a smaller share of the run shows no steady state."""
+_USUAL_SHARE = 0.3
+
+Instants = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class Window(Struct, frozen=True):
@@ -31,67 +37,85 @@ class Window(Struct, frozen=True):
         return (self.end - self.begin) / NS_PER_S
 
 
+class Work(Struct, frozen=True):
+    """What the measuring processes had to do: requests, network reads, events and bytes of bodies."""
+
+    requests: int
+    reads: int
+    events: int
+    body_bytes: int
+
+
 class Timeline:
-    """Starts and ends of requests, arrivals of tokens."""
+    """Starts and ends of the requests that were sent, and the delivery of their tokens."""
 
     def __init__(self) -> None:
         self._starts = array("q")
-        self._workers = array("H")
         self._ends = array("q")
-        self._ok_ends = array("q")
-        self._arrivals = array("q")
-        self._counts = array("q")
-        self._bins: Counter[int] = Counter()
+        self._silences = array("q")
+        self._workers = array("H")
+        self._succeeded = array("B")
+        self._tokens = Accrual()
+        self._reads = 0
+        self._events = 0
+        self._body_bytes = 0
 
     def add(self, record: Record, *, ok: bool) -> None:
-        """One sent request; its tokens count where it succeeded."""
-        sent = record.marks.sent
+        """Take one request that was sent; its tokens count where it succeeded."""
+        sent, ended = record.marks.sent, record.marks.ended
         if sent is None:
             return
+        arrivals = np.array(record.arrivals, np.int64) + sent
+        begins = np.concatenate((np.array([sent], np.int64), arrivals))
         self._starts.append(sent)
-        self._ends.append(record.marks.ended)
+        self._ends.append(ended)
+        self._silences.append(int(np.diff(begins, append=ended).max()))
         self._workers.append(record.worker)
-        if not ok:
-            return
-        self._ok_ends.append(record.marks.ended)
-        self._arrivals.frombytes((np.array(record.arrivals, np.int64) + sent).tobytes())
-        self._counts.extend(record.arrival_events)
-        if len(self._arrivals) >= _BUFFERED:
-            self._settle()
+        self._succeeded.append(ok)
+        self._reads += len(arrivals)
+        self._events += sum(record.arrival_events)
+        self._body_bytes += record.body_bytes
+        if ok:
+            self._deliver(record, begins, arrivals)
 
-    def _settle(self) -> None:
-        """Move buffered arrivals into the bins."""
-        if not self._arrivals:
-            return
-        bins = np.frombuffer(self._arrivals, np.int64) // _BIN
-        keys, where = np.unique(bins, return_inverse=True)
-        sums = np.bincount(where, weights=np.frombuffer(self._counts, np.int64))
-        for key, count in zip(keys.tolist(), sums.tolist(), strict=True):
-            self._bins[key] += round(count)
-        del bins
-        self._arrivals, self._counts = array("q"), array("q")
+    def _deliver(self, record: Record, begins: Instants, arrivals: Instants) -> None:
+        """Spread the tokens of each read over the time since the read before it."""
+        events = np.array(record.arrival_events, np.float64)
+        total, tokens = float(events.sum()), streamed_tokens(record)
+        if total:
+            each = 1.0 if tokens is None else tokens / total
+            self._tokens.add(begins[:-1], arrivals, events * each)
+        elif tokens:
+            ended = np.array([record.marks.ended], np.int64)
+            self._tokens.add(begins[:1], ended, np.array([tokens], np.float64))
 
-    def of_worker(self, worker: int) -> NDArray[np.int64]:
+    @property
+    def work(self) -> Work:
+        """What there was to do in all."""
+        return Work(len(self._starts), self._reads, self._events, self._body_bytes)
+
+    def of_worker(self, worker: int) -> Instants:
         """The requests of one worker as rows (start, end), monotonic ns."""
         mine = np.frombuffer(self._workers, np.ushort) == worker
-        spans = (np.frombuffer(self._starts, np.int64), np.frombuffer(self._ends, np.int64))
-        return np.column_stack([side[mine] for side in spans])
+        return np.column_stack([side[mine] for side in self._spans()])
 
-    def in_flight_at_starts(self) -> NDArray[np.float64]:
-        """How many requests were under way when each was started, in order of time."""
-        starts = np.sort(np.frombuffer(self._starts, np.int64))
-        ends = np.sort(np.frombuffer(self._ends, np.int64))
-        ended = np.searchsorted(ends, starts, side="right")
-        found: NDArray[np.float64] = np.arange(1.0, len(starts) + 1.0) - ended
+    def silences(self) -> Floats:
+        """The longest time (s) in which each request got no token: before, between or after them."""
+        found: Floats = np.frombuffer(self._silences, np.int64) / NS_PER_S
         return found
 
-    def peak_event_rate(self) -> float:
-        """Token events in the busiest second."""
-        self._settle()
-        seconds: Counter[int] = Counter()
-        for key, count in self._bins.items():
-            seconds[key * _BIN // NS_PER_S] += count
-        return float(max(seconds.values(), default=0))
+    def service_times(self) -> Floats:
+        """From sent to the end of each request that was sent, in seconds; failed ones too."""
+        starts, ends = self._spans()
+        found: Floats = (ends - starts) / NS_PER_S
+        return found
+
+    def in_flight_at_starts(self) -> Floats:
+        """How many requests were in flight when each was started, in order of time."""
+        starts, ends = (np.sort(side) for side in self._spans())
+        ended = np.searchsorted(ends, starts, side="right")
+        found: Floats = np.arange(1.0, len(starts) + 1.0) - ended
+        return found
 
     @property
     def whole(self) -> Window | None:
@@ -99,14 +123,23 @@ class Timeline:
         return Window(min(self._starts), max(self._ends)) if self._starts else None
 
     def steady(self) -> Window | None:
-        """From the first end (the pipeline is full) to the last start (it begins to drain).
+        """The stretch between ramp-up and drain; None where it is less than a tenth of the run.
 
-        None where that is less than a tenth of the run: nothing of it was steady.
+        It begins with the first end, or when as many requests as usual are in flight if that is later,
+        and ends with the last start, or when as many are in flight for the last time if that is earlier.
         """
         whole = self.whole
         if whole is None:
             return None
-        window = Window(min(self._ends), max(self._starts))
+        instants, level = self._levels()
+        usual = _usual(instants, level)
+        full = np.flatnonzero(level >= usual)
+        if not len(full):
+            return None
+        last = min(int(full[-1]) + 1, len(instants) - 1)
+        begin = max(min(self._ends), int(instants[full[0]]))
+        end = min(max(self._starts), int(instants[last]))
+        window = Window(begin, end)
         return window if window.seconds > _STEADY_SHARE * whole.seconds else None
 
     def start_rate(self) -> float | None:
@@ -116,54 +149,91 @@ class Timeline:
         span = (max(self._starts) - min(self._starts)) / NS_PER_S
         return (len(self._starts) - 1) / span if span > 0 else None
 
-    def throughput(self, tokens_per_event: float) -> Throughput:
-        """Rates; events count as `tokens_per_event` tokens each."""
-        self._settle()
+    def served(self, window: Window, *, ok_only: bool) -> float:
+        """Requests by the share of their service time that lies in the window."""
+        starts, ends = self._spans()
+        if ok_only:
+            kept = np.frombuffer(self._succeeded, np.uint8) > 0
+            starts, ends = starts[kept], ends[kept]
+        inside = np.minimum(ends, window.end) - np.maximum(starts, window.begin)
+        return float((np.maximum(inside, 0) / np.maximum(ends - starts, 1)).sum())
+
+    def tokens_between(self, window: Window) -> float:
+        """Streamed tokens of successful requests that were delivered in the window."""
+        return self._tokens.between(window.begin, window.end)
+
+    def request_rate(self) -> float | None:
+        """Requests per second, failed ones too: of the steady window, else of the whole run."""
+        window = self.steady() or self.whole
+        if window is None or not window.seconds:
+            return None
+        return self.served(window, ok_only=False) / window.seconds
+
+    def throughput(self) -> Throughput:
+        """Rates of the steady window and of the whole run."""
         whole, steady = self.whole, self.steady()
         if whole is None:
             return Throughput(
-                window=None, output_tokens=None, requests=None, wall_output_tokens=None,
-                wall_requests=None, wall=0.0, mean_in_flight=None, max_in_flight=0,
-            )  # fmt: skip
+                window=None,
+                output_tokens=None,
+                requests=None,
+                wall_output_tokens=None,
+                wall_requests=None,
+                wall=0.0,
+                mean_in_flight=None,
+                max_in_flight=0,
+            )
+        _, level = self._levels()
+        busy = float(self.service_times().sum())
+        tokens = self._tokens if self._tokens.total else None
         wall = whole.seconds
-        mean, most = self._in_flight(whole)
-        return Throughput(
-            window=None
-            if steady is None
-            else ((steady.begin - whole.begin) / NS_PER_S, (steady.end - whole.begin) / NS_PER_S),
-            output_tokens=None
-            if steady is None
-            else self._tokens(steady) * tokens_per_event / steady.seconds,
-            requests=None if steady is None else self._requests(steady) / steady.seconds,
-            wall_output_tokens=sum(self._bins.values()) * tokens_per_event / wall if wall else None,
-            wall_requests=len(self._ok_ends) / wall if wall else None,
+        found = Throughput(
+            window=None,
+            output_tokens=None,
+            requests=None,
+            wall_output_tokens=tokens.total / wall if tokens and wall else None,
+            wall_requests=sum(self._succeeded) / wall if wall else None,
             wall=wall,
-            mean_in_flight=mean,
-            max_in_flight=most,
+            mean_in_flight=busy / wall if wall else None,
+            max_in_flight=int(level.max(initial=0)),
+        )
+        return found if steady is None else self._with_steady(found, whole, steady)
+
+    def _with_steady(self, found: Throughput, whole: Window, steady: Window) -> Throughput:
+        served = self.served(steady, ok_only=True)
+        tokens = self.tokens_between(steady) if self._tokens.total else None
+        return msgspec.structs.replace(
+            found,
+            window=(
+                (steady.begin - whole.begin) / NS_PER_S,
+                (steady.end - whole.begin) / NS_PER_S,
+            ),
+            window_requests=served,
+            output_tokens=None if tokens is None else tokens / steady.seconds,
+            requests=served / steady.seconds,
         )
 
-    def _tokens(self, window: Window) -> float:
-        """Token events in the window; a bin on its edge counts with the share that lies inside."""
-        total = 0.0
-        for key, count in self._bins.items():
-            begin = key * _BIN
-            inside = min(begin + _BIN, window.end) - max(begin, window.begin)
-            if inside > 0:
-                total += count * inside / _BIN
-        return total
+    def _spans(self) -> tuple[Instants, Instants]:
+        return np.frombuffer(self._starts, np.int64), np.frombuffer(self._ends, np.int64)
 
-    def _requests(self, window: Window) -> int:
-        ends = np.frombuffer(self._ok_ends, np.int64)
-        return int(((ends >= window.begin) & (ends <= window.end)).sum())
-
-    def _in_flight(self, whole: Window) -> tuple[float | None, int]:
-        """The time average and the maximum of requests under way."""
-        starts = np.frombuffer(self._starts, np.int64)
-        ends = np.frombuffer(self._ends, np.int64)
-        busy = float((ends - starts).sum()) / NS_PER_S
+    def _levels(self) -> tuple[Instants, Instants]:
+        """The instants at which the number in flight changes, and the number from each one on."""
+        starts, ends = self._spans()
         instants = np.concatenate([starts, ends])
-        steps = np.concatenate([np.ones(len(starts)), -np.ones(len(ends))])
+        steps = np.concatenate([np.ones(len(starts), np.int64), -np.ones(len(ends), np.int64)])
         # At one instant an end counts before a start: a slot that is handed on is one slot.
         order = np.lexsort((steps, instants))
-        most = int(np.cumsum(steps[order]).max(initial=0))
-        return (busy / whole.seconds if whole.seconds else None), most
+        return instants[order], np.cumsum(steps[order])
+
+
+def _usual(instants: Instants, level: Instants) -> float:
+    """The number in flight that the run reaches or exceeds for three tenths of the time.
+
+    Not the half: a worker that has done its share early leaves fewer in flight for longer than that.
+    """
+    lengths = np.diff(instants)
+    order = np.argsort(-level[:-1], kind="stable")
+    reached = np.cumsum(lengths[order])
+    if not len(reached) or not reached[-1]:
+        return float(level.max(initial=0))
+    return float(level[:-1][order][np.searchsorted(reached, _USUAL_SHARE * reached[-1])])

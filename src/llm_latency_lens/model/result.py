@@ -55,7 +55,10 @@ class Distribution(Struct, frozen=True, kw_only=True):
 class Offered(Struct, frozen=True, kw_only=True):
     """The load: what was planned, what was really started, and how late.
 
-    `rate` is the planned and `achieved` the real rate of starts (requests/s, open loop). `slip` is
+    `rate` is the planned rate of starts (requests/s, open loop). `achieved` is what became of it: in an
+    open loop starts per second from the first to the last one, as the schedule counts them; in a closed
+    loop requests per second, failed ones too, over the steady window (without one over the whole run),
+    so it is `throughput.requests` where none failed. `slip` is
     begun minus intended in seconds: how late we set about a request, dialling or sending. What a new
     connection takes is in `connect`, and with it in `queue` and in every `*_from_intended`. `retries`
     counts attempts that another one followed; they are in no other number.
@@ -97,11 +100,22 @@ class Tokens(Struct, frozen=True, kw_only=True):
 class Throughput(Struct, frozen=True, kw_only=True):
     """System rates. The steady window leaves out ramp-up and drain; `wall` is the whole run.
 
-    A token counts where it arrived, a request where it ended. `window` is [begin, end] in seconds
-    from the first start; null where nothing of the run was steady.
+    Attributes:
+        window: the steady window, [begin, end] in seconds from the first start; null where none of the
+            run was steady, and then `output_tokens` and `requests` are null too.
+        window_requests: successful requests in it, each by the share of its service time (sent to its
+            end) that lies in the window.
+        output_tokens: streamed tokens per second of the window, those of a network read spread over
+            the time since the read before it; null where the answers have no output tokens.
+        requests: successful requests per second of the window, counted as in `window_requests`.
+        wall_output_tokens, wall_requests: the same over the whole run, ramp-up and drain included.
+        wall: from the first start to the last end, s.
+        mean_in_flight, max_in_flight: requests in flight over the whole run.
+        verdict: of `output_tokens` and `requests`, with its `reasons` in words.
     """
 
     window: tuple[float, float] | None
+    window_requests: float | None = None
     output_tokens: float | None
     requests: float | None
     wall_output_tokens: float | None
@@ -109,6 +123,8 @@ class Throughput(Struct, frozen=True, kw_only=True):
     wall: float
     mean_in_flight: float | None
     max_in_flight: int
+    verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
 
 
 class Goodput(Struct, frozen=True, kw_only=True):
@@ -145,8 +161,8 @@ class Cost(Struct, frozen=True, kw_only=True):
 class Check(Struct, frozen=True, kw_only=True):
     """One thing the run found about itself: what was measured, and which metrics it touches.
 
-    `id` is its row in docs/reference/checks.md. `bound` is the most by which it can move the metrics that
-    it touches, in their unit; null where that is not known.
+    `id` is its row in docs/reference/checks.md. `bound` is the most by which what was found can move
+    the metrics it touches, in their unit (seconds, or tokens/s); null where nothing bounds it.
     """
 
     id: str = ""

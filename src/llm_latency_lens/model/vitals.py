@@ -10,7 +10,8 @@ class Vitals(Struct, frozen=True, kw_only=True):
     monotonic ns, in which it was late by more than one; `added_delay` is the mean delay (s) that
     lateness adds to something that happens at a random instant: the sum of its squares over twice the time.
     `busy` is the share of each second spent on the CPU, `switches` how often the CPU was taken away,
-    `pauses` are garbage collections as (begin, length) in ns, `area` the integral of requests under way (s).
+    `pauses` are garbage collections as (begin, length) in ns, `area` the integral of
+    attempts in flight (s): each from the instant at which the engine takes it up to its end.
     """
 
     worker: int

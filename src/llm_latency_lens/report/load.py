@@ -1,11 +1,19 @@
 """A benchmark's report: what was asked, what was offered, what came of it, and how far to trust it."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
-from llm_latency_lens.model.result import HEADLINE, Distribution, Failure, Result, Verdict
+from llm_latency_lens.model.result import (
+    HEADLINE,
+    Check,
+    Distribution,
+    Failure,
+    Result,
+    Verdict,
+)
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
 from llm_latency_lens.report.spending import spending
-from llm_latency_lens.units import NS_PER_S, format_duration, format_rate, format_size
+from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate, format_size
 
 _TONES: dict[Verdict, Tone] = {
     "VALID": "good",
@@ -25,6 +33,12 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("e2e_from_intended", "  from intended start"),
     ("connect", "connect (new only)"),
 )
+_HEADLINES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end"}
+_MEANING: dict[Verdict, str] = {
+    "WARN": "read with care",
+    "INSUFFICIENT": "too few requests for",
+    "INVALID": "do not use",
+}
 _COLUMNS = ("p50", "p90", "p95", "p99")
 _SAME = 0.0005
 """A second origin is shown where it moves the median or the p99 by more than this (s), or by 1 %."""
@@ -39,17 +53,31 @@ def load_report(result: Result) -> Report:
 
 def _verdict(result: Result) -> Block:
     ok, planned = result.outcomes["ok"], result.offered.planned
-    reasons = [
-        check.words
+    succeeded = f"{ok:,} of {planned:,} requests succeeded"
+    if not ok:
+        return Note(f"{result.verdict}: {succeeded}: see what failed", _TONES[result.verdict])
+    blamed = [
+        check
         for check in result.quality.checks
         if check.verdict == result.verdict != "VALID" and {"*", *HEADLINE} & set(check.metrics)
     ]
-    words = f"{result.verdict}: {ok:,} of {planned:,} requests succeeded"
+    parts = [check.words for check in blamed]
+    if blamed:
+        parts[0] = f"{_MEANING[result.verdict]} {_touched(result, blamed)}: {parts[0]}"
     apart = [n for n, m in result.metrics.items() if m.verdict == "INVALID" and n not in HEADLINE]
+    tone = _TONES[result.verdict]
     if apart and result.verdict != "INVALID":
-        reasons.append(f"but not to be trusted: {', '.join(apart)}")
-    tone = _TONES[result.verdict] if not apart or result.verdict == "INVALID" else "warn"
-    return Note("; ".join([words, *reasons]), tone)
+        parts.append(f"not to be used: {', '.join(apart)}")
+        tone = "warn"
+    return Note(f"{result.verdict}: {'; '.join([*parts, succeeded])}", tone)
+
+
+def _touched(result: Result, checks: list[Check]) -> str:
+    """The headline metrics that the checks touch, in words."""
+    touched = {metric for check in checks for metric in check.metrics}
+    there = [name for name in HEADLINE if name in result.metrics and {name, "*"} & touched]
+    names = [_HEADLINES[name] for name in there] or ["this run"]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _offered(result: Result) -> Block:
@@ -98,10 +126,12 @@ def _client(result: Result) -> Iterator[Fact]:
     client = result.quality.client
     if client:
         workers = client["workers"]
-        cpu = client["cpu_seconds"] / max(client["seconds"], 1e-9) / max(workers, 1)
-        processes = "1 process" if workers == 1 else f"{workers} processes"
-        shown = f"{processes}, {cpu:.0%} CPU each, {format_size(client['peak_memory'])}"
-        yield Fact("measured by", shown, client["loop"])
+        parts = ["1 process" if workers == 1 else f"{workers} processes"]
+        # A run that was stopped before it began has no length.
+        if client["seconds"] > 0 and workers:
+            parts.append(f"{client['cpu_seconds'] / client['seconds'] / workers:.0%} CPU each")
+        parts.append(format_size(client["peak_memory"]))
+        yield Fact("measured by", ", ".join(parts), client["loop"])
 
 
 def _until(result: Result) -> str:
@@ -115,7 +145,12 @@ def _until(result: Result) -> str:
 
 
 def _warmup(result: Result) -> str:
-    return f"{result.offered.warmup} warm-up requests left out" if result.offered.warmup else ""
+    count = result.offered.warmup
+    if not count:
+        return ""
+    words = f"{count:,} warm-up request{'s' * (count > 1)} before, in no latency"
+    spent = Decimal(result.cost.warmup) if result.cost is not None else Decimal(0)
+    return f"{words}; {format_money(spent)} of the cost" if spent else words
 
 
 def _latency(result: Result) -> Block | None:
@@ -205,22 +240,16 @@ def _throughput(result: Result) -> Block | None:
     def rate(value: float | None, what: str) -> str:
         return "-" if value is None else format_rate(value, what)
 
-    window = ""
+    window = "no steady window: the run is ramp-up and drain"
     if through.window is not None:
         window = f"steady window {through.window[0]:.3g} s .. {through.window[1]:.3g} s"
-    facts = [
-        Fact(
-            "output",
-            rate(through.output_tokens, "tokens"),
-            window or "nothing of the run was steady",
-        ),
-        Fact(
-            "",
-            rate(through.wall_output_tokens, "tokens"),
-            "over the whole run, ramp and drain included",
-        ),
-        Fact("requests", rate(through.wall_requests, "requests"), "succeeded, over the whole run"),
-    ]
+    tone = _TONES[through.verdict or "VALID"] if through.verdict != "VALID" else "plain"
+    facts = [Fact("requests", rate(through.requests, "requests"), window, tone)]
+    if through.wall_output_tokens is not None:
+        facts.insert(0, Fact("output", rate(through.output_tokens, "tokens"), window, tone))
+        whole = rate(through.wall_output_tokens, "tokens")
+        facts.insert(1, Fact("", whole, "over the whole run, ramp-up and drain included"))
+    facts.append(Fact("", rate(through.wall_requests, "requests"), "over the whole run"))
     speed = result.metrics.get("decode_speed")
     if speed is not None and speed.p50 is not None:
         facts.append(Fact("one request decodes", rate(speed.p50, "tokens"), "median of 1 / TPOT"))

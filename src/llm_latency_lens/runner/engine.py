@@ -67,6 +67,7 @@ class Engine:
     ) -> None:
         self.started = 0
         self.area = 0
+        self._exchanging = 0
         self._changed = clock.now()
         self._order = order
         self._clock = clock
@@ -94,10 +95,11 @@ class Engine:
         """Which worker this is."""
         return self._order.worker
 
-    def _weigh(self) -> None:
-        """Before the number under way changes: grow `area`, its integral over the phase (ns)."""
+    def _count_exchange(self, change: int) -> None:
+        """Begin (1) or end (-1) an exchange; `area` is the integral of their number (ns)."""
         now = self._clock.now()
-        self.area += len(self._running) * (now - self._changed)
+        self.area += self._exchanging * (now - self._changed)
+        self._exchanging += change
         self._changed = now
 
     def stop(self) -> None:
@@ -143,7 +145,6 @@ class Engine:
             await self._clock.sleep_until(intended)
             self.started += 1
             task = asyncio.create_task(self._attempt(phase, item, call, intended))
-            self._weigh()
             self._running.add(task)
             task.add_done_callback(self._on_done)
 
@@ -169,8 +170,12 @@ class Engine:
         retry, lane = 0, self._lanes[call.arm]
         while True:
             dequeued = self._clock.now()
-            request = lane.sign(call.request)
-            recording = await lane.transport.exchange(request, self._order.limits)
+            self._count_exchange(1)
+            try:
+                request = lane.sign(call.request)
+                recording = await lane.transport.exchange(request, self._order.limits)
+            finally:
+                self._count_exchange(-1)
             again = await self._waited(recording, item.number, retry)
             if not again:
                 self._slots.put_nowait(MonoNs(recording.marks.ended))
@@ -210,7 +215,6 @@ class Engine:
         return not self._stopped
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._weigh()
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = error

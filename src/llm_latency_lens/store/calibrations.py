@@ -10,6 +10,12 @@ from llm_latency_lens.model.calibration import CALIBRATION_SCHEMA, Calibration
 from llm_latency_lens.store.files import SystemFiles, write_atomically
 
 
+class _Versioned(msgspec.Struct):
+    """What every version of the document has."""
+
+    schema: str = ""
+
+
 def save_calibration(calibration: Calibration) -> pathlib.Path:
     """Keep it, in place of an older one of the same machine; returns the file.
 
@@ -35,6 +41,18 @@ def load_calibration(machine: dict[str, str], workers: int) -> Calibration | Non
         if found.schema == CALIBRATION_SCHEMA and found.machine == machine:
             return found
     return None
+
+
+def has_outdated_calibration(machine: dict[str, str], workers: int) -> bool:
+    """Whether a calibration of this machine is kept in the format of another version."""
+    for count in dict.fromkeys((workers, 1)):
+        try:
+            found = msgspec.json.decode(_path(machine, count).read_bytes(), type=_Versioned)
+        except (OSError, msgspec.DecodeError):
+            continue
+        if found.schema != CALIBRATION_SCHEMA:
+            return True
+    return False
 
 
 def _path(machine: dict[str, str], workers: int) -> pathlib.Path:

@@ -18,6 +18,8 @@ from llm_latency_lens.stats.quantiles import minimum_samples
 GAPS = ("icl", "itl")
 SPEED = ("ttft", "ttfvt", "tpot", "e2e", "tps_request", "decode_speed", "ntpot")
 FROM_INTENDED = ("ttft_from_intended", "e2e_from_intended", "queue")
+THROUGHPUT = "throughput"
+"""What a check touches that is about `throughput.output_tokens` and `throughput.requests`."""
 
 SEVERITY: tuple[Verdict, ...] = ("VALID", "WARN", "INSUFFICIENT", "INVALID")
 

@@ -1,6 +1,11 @@
-"""Q6: the instrument's own error against a known schedule, and how much of its capacity the run took."""
+"""Q6: the instrument's own error against a known schedule, and a forecast of the CPU time it needs.
 
-from llm_latency_lens.metrics.checks.evidence import GAPS, SPEED, Evidence, budget, graded, worst
+The forecast never condemns a run: what the run really took is judged by the checks of the client.
+"""
+
+from llm_latency_lens.metrics.checks.effect import shifts_of
+from llm_latency_lens.metrics.checks.evidence import Evidence
+from llm_latency_lens.model.calibration import KINDS, Calibration
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.units import NS_PER_S, format_duration
 
@@ -10,21 +15,43 @@ def instrument(e: Evidence) -> Check | None:
     calibration = e.calibration
     if calibration is None:
         return Check(
-            id="Q6", name="instrument error", verdict="VALID", value=None, unit="s",
+            id="Q6",
+            name="instrument error",
+            verdict="VALID",
+            value=None,
+            unit="s",
             words="unknown: this machine has not been calibrated",
             remedy="run: llm-latency-lens calibrate",
-        )  # fmt: skip
-    allowed = budget(e.metrics.get("ttft"))
-    error = calibration.errors["ttft"].p99
-    peak = e.summary.timeline.peak_event_rate()
-    used = peak / calibration.roofline if calibration.roofline else 0.0
-    verdict = worst([graded(error, allowed, 5.0 * allowed), graded(used, 0.5, 0.8)])
-    words = (
-        f"TTFT within {format_duration(error * NS_PER_S)} in 99 % by calibration;"
-        f" {peak:,.0f} token events/s at most, {used:.0%} of what this machine can take"
+        )
+    errors = {metric: calibration.errors.get(kind) for metric, kind in KINDS.items()}
+    effect = shifts_of(
+        e, {metric: error.p99 for metric, error in errors.items() if error is not None}
     )
+    error = calibration.errors["ttft"].p99
+    words = f"TTFT within {format_duration(error * NS_PER_S)} in 99 % by calibration"
+    if effect.metrics:
+        names = ", ".join(effect.metrics)
+        words = f"up to {format_duration((effect.bound or 0.0) * NS_PER_S)} by calibration: {names}"
     return Check(
-        id="Q6", name="instrument error", verdict=verdict, value=error, unit="s", words=words,
-        remedy="" if verdict == "VALID" else "fewer streams, more cores (--workers), or calibrate again on a quiet machine",
-        metrics=() if verdict == "VALID" else (*SPEED, *GAPS),
-    )  # fmt: skip
+        id="Q6",
+        name="instrument error",
+        verdict=effect.verdict,
+        value=error,
+        unit="s",
+        words=words + _forecast(e, calibration),
+        remedy="calibrate again on a quiet machine (--calibrate now)" if effect.metrics else "",
+        metrics=effect.metrics,
+        bound=effect.bound,
+    )
+
+
+def _forecast(e: Evidence, calibration: Calibration) -> str:
+    """What the cost model expected of this run's work, beside what the processes really used."""
+    seconds = sum(vitals.seconds for vitals in e.vitals)
+    if not seconds:
+        return ""
+    work = e.summary.timeline.work
+    expected = calibration.cost.seconds(work.requests, work.reads, work.events, work.body_bytes)
+    busy = [share for vitals in e.vitals for share in vitals.busy]
+    used = f", {sum(busy) / len(busy):.0%} used" if busy else ""
+    return f"; CPU of each process for this load: {expected / seconds:.0%} by forecast{used}"

@@ -1,38 +1,58 @@
 """Q9: did the network lose packets, and were connections alike?"""
 
-from llm_latency_lens.metrics.checks.evidence import (
-    FROM_INTENDED,
-    GAPS,
-    SPEED,
-    Evidence,
-    graded,
-)
+import numpy as np
+
+from llm_latency_lens.metrics.checks.effect import largest_shift, shifts_of, values_of, without
+from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, Evidence
 from llm_latency_lens.model.result import Check
+from llm_latency_lens.units import NS_PER_S, format_duration
 
 
 def retransmits(e: Evidence) -> Check | None:
     """Requests whose connection had to send segments again."""
-    column = e.summary.columns["retransmits"].sorted()
-    share = float((column > 0).mean()) if len(column) else 0.0
-    if share <= 0.01:
+    again = values_of(e, "retransmits") > 0
+    share = float(again.mean()) if len(again) else 0.0
+    effect = without(e, again)
+    if share <= 0.01 or effect.bound is None:
         return None
     return Check(
-        id="Q9", name="retransmits", verdict=graded(share, 0.01, 0.05), value=share, unit="ratio",
-        words=f"{share:.1%} of requests saw TCP retransmissions",
-        remedy="the network loses packets: latencies are its, not the server's",
-        metrics=(*SPEED, *GAPS),
-    )  # fmt: skip
+        id="Q9",
+        name="retransmits",
+        verdict=effect.verdict,
+        value=share,
+        unit="ratio",
+        words=f"{share:.1%} of requests saw TCP retransmissions: without them percentiles move by up to"
+        f" {format_duration(effect.bound * NS_PER_S)}",
+        remedy="the network between here and the server loses packets: measure from nearer by",
+        metrics=effect.metrics,
+        bound=effect.bound,
+    )
 
 
 def connections(e: Evidence) -> Check | None:
-    """Cold and warm connections in one pot."""
-    new, kept = e.summary.new_connections, e.summary.reused_connections
-    share = min(new, kept) / (new + kept) if new + kept else 0.0
-    if share <= 0.05:
+    """New and reused connections in one distribution of times that include connecting."""
+    new, reused = e.summary.new_connections, e.summary.reused_connections
+    if not new or not reused:
+        return None
+    connecting = np.nan_to_num(values_of(e, "connect"))
+    shifts = {
+        name: largest_shift(values, values - connecting)
+        for name in FROM_INTENDED
+        for values in (values_of(e, name),)
+    }
+    effect = shifts_of(e, shifts)
+    if effect.bound is None:
         return None
     return Check(
-        id="Q9", name="mixed connections", verdict="WARN", value=share, unit="ratio",
-        words=f"{new:,} requests opened a connection, {kept:,} did not: two kinds in one latency from the intended start",
-        remedy="open them beforehand (--warmup), or judge by TTFT, which begins when the request is sent",
-        metrics=FROM_INTENDED,
-    )  # fmt: skip
+        id="Q9",
+        name="mixed connections",
+        verdict="WARN",
+        value=min(new, reused) / (new + reused),
+        unit="ratio",
+        words=f"{new:,} requests opened a connection, {reused:,} reused one: connecting moves percentiles"
+        f" from the intended start by up to {format_duration(effect.bound * NS_PER_S)}",
+        remedy="open connections beforehand (--warmup), or judge by TTFT and e2e, which begin when the"
+        " request is sent",
+        metrics=effect.metrics,
+        bound=effect.bound,
+    )

@@ -13,23 +13,40 @@ _AIM = 0.10
 
 
 def size(e: Evidence) -> Check | None:
-    """Q13: which percentiles the sample supports, and how precisely."""
-    ttft = e.metrics.get("ttft")
-    n = ttft.n if ttft else 0
-    if ttft is None or n == 0:
+    """Q13: which percentiles the sample supports (of TTFT, of e2e where answers are not streamed)."""
+    succeeded = e.summary.outcomes["ok"]
+    found = e.metrics.get("ttft") or e.metrics.get("e2e")
+    if not succeeded or found is None:
         return Check(
-            id="Q13", name="sample size", verdict="INSUFFICIENT", value=0.0, unit="requests", metrics=("*",),
-            words="no request succeeded", remedy="see the failures for what to do",
-        )  # fmt: skip
-    if "p50" in ttft.needs:
+            id="Q13",
+            name="sample size",
+            verdict="INSUFFICIENT",
+            value=0.0,
+            unit="requests",
+            words="no successful request has a latency" if succeeded else "no request succeeded",
+            remedy="see what failed" if not succeeded else "see the outcomes",
+            metrics=("*",),
+        )
+    needs = found.needs
+    if "p50" in needs:
         return Check(
-            id="Q13", name="sample size", verdict="INSUFFICIENT", value=float(n), unit="requests", metrics=SPEED,
-            words=f"{n} successful requests support no percentile", remedy=f"run at least {ttft.needs['p50']} requests",
-        )  # fmt: skip
-    wanting = ", ".join(f"{_shown(name)} needs {count:,}" for name, count in ttft.needs.items())
-    words = f"{n:,} successful requests; " + (wanting or "they support every percentile")
+            id="Q13",
+            name="sample size",
+            verdict="INSUFFICIENT",
+            value=float(found.n),
+            unit="requests",
+            words=f"{found.n} successful requests support no percentile",
+            remedy=f"run at least {needs['p50']} requests",
+            metrics=SPEED,
+        )
+    wanting = ", ".join(f"{_shown(name)} needs {count:,}" for name, count in needs.items())
     return Check(
-        id="Q13", name="sample size", verdict="VALID", value=float(n), unit="requests", words=words
+        id="Q13",
+        name="sample size",
+        verdict="VALID",
+        value=float(found.n),
+        unit="requests",
+        words=f"{found.n:,} successful requests; {wanting or 'they support every percentile'}",
     )
 
 

@@ -1,32 +1,62 @@
 """Q11: was there one state to measure, or a warm-up, a drift, an overload?"""
 
-from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, SPEED, Evidence
+import numpy as np
+
+from llm_latency_lens.metrics.checks.effect import (
+    LATENCIES,
+    Effect,
+    shifts_of,
+    values_of,
+    without,
+)
+from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, THROUGHPUT, Evidence
 from llm_latency_lens.model.result import Check, Verdict
 from llm_latency_lens.stats.compare import unpaired_location
 from llm_latency_lens.stats.quantiles import Floats
 from llm_latency_lens.stats.series import steady_from, trend
+from llm_latency_lens.units import NS_PER_S, format_duration
 
 _FEWEST = 100
-_LIKELY, _SURE = 0.99, 0.999
-"""Noise may look like a trend in one run of a hundred; to condemn a run takes one in a thousand."""
+_SURE = 0.999
+"""Noise may look like a trend in one run of a thousand."""
+_TRENDS = {"ttft": ("ttft", "ttfvt"), "tpot": ("tpot",), "e2e": ("e2e", "ntpot")}
+"""The series that are judged, and the metrics whose percentiles move with each."""
+_DRIFTED, _CHANGED = 0.05, 0.2
+_FEW_IN_WINDOW = 6.0
+_WIDE = 0.25
 
 
 def warm_up(e: Evidence) -> Check | None:
     """Where MSER-5 would cut."""
-    series = e.summary.columns["ttft"].series(e.summary.order)
+    name = "ttft" if "ttft" in e.metrics else "e2e"
+    order, values = e.summary.order, values_of(e, name)
+    order = order[~np.isnan(values[order])]
+    series = values[order]
     if len(series) < _FEWEST:
         return None
     cut = steady_from(series)
-    share = 0.5 if cut is None else cut / len(series)
-    if share <= 0.25 or not _unlike(series, round(share * len(series))):
+    first = len(series) // 2 if cut is None else cut
+    if first <= 0.25 * len(series) or not _unlike(series, first):
         return None
-    words = f"the first {share:.0%} of requests are unlike the rest"
+    left_out = np.zeros(len(values), np.bool_)
+    left_out[order[:first]] = True
+    effect = without(e, left_out)
+    if effect.bound is None:
+        return None
+    words = f"the first {first / len(series):.0%} of requests are unlike the rest"
     if cut is None:
         words = "no part of the run is steady: its first half differs from its second"
     return Check(
-        id="Q11", name="warm-up", verdict="WARN", value=share, unit="ratio", words=words,
-        remedy="warm up longer (--warmup), or measure longer", metrics=SPEED,
-    )  # fmt: skip
+        id="Q11",
+        name="warm-up",
+        verdict="WARN",
+        value=first / len(series),
+        unit="ratio",
+        words=f"{words}; without it percentiles move by up to {_time(effect.bound)}",
+        remedy="warm up longer (--warmup), or measure longer",
+        metrics=effect.metrics,
+        bound=effect.bound,
+    )
 
 
 def _unlike(series: Floats, cut: int) -> bool:
@@ -39,21 +69,41 @@ def _unlike(series: Floats, cut: int) -> bool:
 
 
 def drift(e: Evidence) -> Check | None:
-    """A trend of TTFT over the run."""
-    series = e.summary.columns["ttft"].series(e.summary.order)
-    found = trend(series, _LIKELY) if len(series) >= _FEWEST else None
-    if found is None or abs(found.change) <= 0.05 or found.interval[0] <= 0.0 <= found.interval[1]:
+    """A trend over the run of TTFT, TPOT or e2e."""
+    changes = {name: change for name in _TRENDS if (change := _change(e, name)) is not None}
+    shifts = {
+        metric: change * (found.p50 or 0.0)
+        for name, change in changes.items()
+        for metric in _TRENDS[name]
+        if (found := e.metrics.get(metric)) is not None
+    }
+    effect = shifts_of(e, shifts)
+    if effect.bound is None:
         return None
-    sure = trend(series, _SURE)
-    clear = sure is not None and not sure.interval[0] <= 0.0 <= sure.interval[1]
-    verdict: Verdict = "INVALID" if clear and abs(found.change) > 0.2 else "WARN"
+    strongest = max(changes, key=lambda name: abs(changes[name]))
+    change = changes[strongest]
+    verdict: Verdict = "INVALID" if abs(change) > _CHANGED else "WARN"
     return Check(
-        id="Q11", name="trend", verdict=verdict, value=found.change, unit="ratio",
-        words=f"TTFT changed by {found.change:+.0%} over the run"
-        f" (99 %: {found.interval[0]:+.0%} .. {found.interval[1]:+.0%}): its percentiles are of no one state",
+        id="Q11",
+        name="trend",
+        verdict=verdict,
+        value=change,
+        unit="ratio",
+        words=f"{strongest} changed by {change:+.0%} over the run: its percentiles describe no one state, and"
+        f" its first and last requests are up to {_time(effect.bound)} apart",
         remedy="find what changes (a growing queue, a cache that fills, a neighbour), or measure longer",
-        metrics=SPEED,
-    )  # fmt: skip
+        metrics=effect.metrics,
+        bound=effect.bound,
+    )
+
+
+def _change(e: Evidence, name: str) -> float | None:
+    """By how much of its median a metric surely changed over the run; None where it did not."""
+    series = e.summary.columns[name].series(e.summary.order)
+    found = trend(series, _SURE) if len(series) >= _FEWEST else None
+    if found is None or found.interval[0] <= 0.0 <= found.interval[1]:
+        return None
+    return found.change if abs(found.change) > _DRIFTED else None
 
 
 def backlog(e: Evidence) -> Check | None:
@@ -65,9 +115,70 @@ def backlog(e: Evidence) -> Check | None:
     # Twice as many at the end as in the middle, and surely growing: a queue, not chance.
     if found is None or found.change < 1.0 or found.interval[0] <= 0.5:
         return None
+    effect = _growth(e)
+    if effect.bound is None:
+        return None
     return Check(
-        id="Q11", name="backlog", verdict="INVALID", value=found.change, unit="ratio",
-        words="overload: requests in flight kept growing, there was no steady state to measure",
+        id="Q11",
+        name="backlog",
+        verdict="INVALID",
+        value=found.change,
+        unit="ratio",
+        words="overload: requests in flight kept growing, so there was no steady state to measure;"
+        f" medians of the run's halves are up to {_time(effect.bound)} apart",
         remedy="offer less (--rate), or look for the highest load that holds (--find-capacity)",
-        metrics=(*SPEED, *FROM_INTENDED),
-    )  # fmt: skip
+        metrics=effect.metrics,
+        bound=effect.bound,
+    )
+
+
+def _growth(e: Evidence) -> Effect:
+    """How far apart the medians of the first and the second half of the run are."""
+    shifts, order = {}, e.summary.order
+    for name in (*LATENCIES, *FROM_INTENDED):
+        values = values_of(e, name)[order]
+        halves = [half[~np.isnan(half)] for half in np.array_split(values, 2)]
+        if all(len(half) for half in halves):
+            shifts[name] = float(np.median(halves[1]) - np.median(halves[0]))
+    return shifts_of(e, shifts)
+
+
+def window(e: Evidence) -> Check | None:
+    """The steady window of the throughput: how much of the run it is, and what it holds."""
+    timeline = e.summary.timeline
+    whole, steady = timeline.whole, timeline.steady()
+    if whole is None or not e.summary.outcomes["ok"]:
+        return None
+    if steady is None:
+        return Check(
+            id="Q11",
+            name="steady window",
+            verdict="INSUFFICIENT",
+            value=None,
+            unit="ratio",
+            words="the run is ramp-up and drain: no steady window to take a throughput from",
+            remedy="run several times as many requests as are in flight at once",
+            metrics=(THROUGHPUT,),
+        )
+    served, share = timeline.served(steady, ok_only=True), steady.seconds / whole.seconds
+    times = timeline.service_times()
+    width = 1.96 * float(times.std() / times.mean()) / max(served, 1.0) ** 0.5
+    verdict: Verdict = "WARN" if served < _FEW_IN_WINDOW or width > _WIDE else "VALID"
+    words = f"{share:.0%} of the run, {served:.3g} requests: throughput within {width:.0%}"
+    if served < _FEW_IN_WINDOW:
+        words = f"{share:.0%} of the run, only {served:.2g} requests: throughput is a rough figure"
+    return Check(
+        id="Q11",
+        name="steady window",
+        verdict=verdict,
+        value=share,
+        unit="ratio",
+        words=words,
+        remedy="" if verdict == "VALID" else "measure longer",
+        metrics=() if verdict == "VALID" else (THROUGHPUT,),
+        bound=None if verdict == "VALID" else width * served / steady.seconds,
+    )
+
+
+def _time(seconds: float) -> str:
+    return format_duration(seconds * NS_PER_S)
