@@ -103,6 +103,8 @@ class Record(Struct, frozen=True, kw_only=True):
     tokens, `arrival_events[i]` how many token events it carried, `arrival_widths[i]` by how much the
     events before its last may have arrived earlier (ns; () where every read is exact). `stamps` says whose clock stamped
     the reads: kernel, user or mixed; `late` is the largest user-minus-kernel delay seen, in ns.
+
+    `via` is the intermediary that a response header names, with the header ("nginx (server header)").
     """
 
     number: int
@@ -140,6 +142,7 @@ class Record(Struct, frozen=True, kw_only=True):
     server_total: float | None = None
     retry_after: float | None = None
     rate_limit: RateLimit | None = None
+    via: str | None = None
     connection: ConnectionFacts | None = None
     request_bytes: int = 0
     body_bytes: int = 0

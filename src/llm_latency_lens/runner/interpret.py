@@ -22,6 +22,7 @@ from llm_latency_lens.runner.inflate import InflateError, encoding_of, inflate
 from llm_latency_lens.runner.outcome import Case, clean, forms_of, judge
 from llm_latency_lens.runner.reading import Reading, read_events
 from llm_latency_lens.wire.dialect import UNMARKED, UNSTREAMED, load_dialect
+from llm_latency_lens.wire.intermediary import intermediary
 
 _SHORTEST_SECRET = 8
 """Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
@@ -114,6 +115,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         server_total=server_seconds(head) if timings.total is None else timings.total,
         retry_after=retry_after(head),
         rate_limit=rate_limit(head),
+        via=_shown(intermediary(head), subject),
         connection=recording.connection,
         request_bytes=recording.request_bytes,
         body_bytes=len(recording.body),
