@@ -12,7 +12,9 @@ types: $(VENV)/.dev ; @$(BIN)/mypy
 arch: $(VENV)/.dev  ; @$(BIN)/lint-imports
 docs: $(VENV)/.dev  ; @$(BIN)/python docs/generate.py
 bench: $(VENV)/.dev ; @$(BIN)/python -m benchmarks
-peers: $(VENV)/.dev ; @$(BIN)/python -m benchmarks.peers --setup --write
+# All peers and their page; `make peers PEER=vllm` (or several: PEER="vllm sglang") prints these alone.
+peers: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.peers --setup $(if $(PEER),$(PEER:%=--only %),--write)
 check: lint types arch ; @$(BIN)/python docs/generate.py --check && $(MAKE) --no-print-directory test
 nightly: $(VENV)/.dev ; @LLL_NIGHTLY=1 $(BIN)/python -m pytest -n auto --dist worksteal
 

@@ -1,78 +1,84 @@
-"""`python -m benchmarks.peers [--home FOLDER] [--only NAME] [--setup] [--write]`: every peer and ours, one table.
+"""`python -m benchmarks.peers [--home FOLDER] [--only NAME] [--setup] [--write]`: one table of all.
 
-One server for all: the embedded simulator on CPU 1, its ledger the truth, and for the client's own limit
-a server with every answer ready; the client with all its processes on CPU 0. A tool that fails is a row
-that says so.
+One server for all: the embedded simulator on CPU 1, its ledger the truth, and for the client's own
+limit a server with every answer ready; the client with all its processes on CPU 0. A tool that can not
+be set up or that fails is a row that says why. `--write` puts the rows into docs/peers.md, where rows
+of tools that were not chosen stay as they are.
 """
 
 import argparse
-import fnmatch
 import json
 import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import zipfile
-from collections.abc import Callable
 
-from msgspec import Struct
-
-from benchmarks.peers.table import HERE, NOT_HERE, PEERS, Peer, Told, Work
+from benchmarks.peers import page
+from benchmarks.peers.environment import Environment, SetupError, interpreter, make
+from benchmarks.peers.page import STREAMS, Row
+from benchmarks.peers.table import CLIENT, HERE, NOT_HERE, PEERS, Peer, Told, Work
 from benchmarks.peers.tree import Taken, run_on
+from llm_latency_lens.errors import LensError
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.ledger import Ledger
 from llm_latency_lens.simulator.process import SimulatorProcess
 from llm_latency_lens.simulator.spec import SimulatorSpec
 
-CLIENT, SERVER = 0, 1
+CPU_OF_CLIENT, CPU_OF_SERVER = 0, 1
 CAPACITY = {"concurrency": 64, "requests": 2000, "tokens": 256}
-STREAMS = (1, 128, 512)
 PACED = {"concurrency": 64, "requests": 256, "tokens": 256}
 _SLOW = {"llmeter": 500}
 """Fewer requests where 2,000 take minutes; the rate per CPU second does not depend on it."""
-
-
-class Row(Struct, kw_only=True):
-    """One tool's numbers; times in seconds, memory in bytes."""
-
-    name: str
-    version: str
-    install: int | None = None
-    start: Taken | None = None
-    ready: float | None = None
-    capacity: float | None = None
-    paced: float | None = None
-    peak: int | None = None
-    errors: dict[int, tuple[float | None, float | None]] = {}
-    failed: list[str] = []
+_FAILURES = (
+    RuntimeError,
+    OSError,
+    LookupError,
+    ValueError,
+    LensError,
+    subprocess.SubprocessError,
+)
+"""What a tool that fails, or whose result file is not as expected, ends in."""
 
 
 def ours(work: Work) -> list[str]:
-    """Our own command, as a user types it."""
+    """Return our own command, as a user types it."""
     return [
-        sys.executable, "-m", "llm_latency_lens", "benchmark", "openai:sim", "--base-url", work.base_url, "-p", "w1 " * 32,
-        "-n", str(work.requests), "-c", str(work.concurrency), "--max-tokens", str(work.tokens), "--workers", "1", "--json",
-        "--calibrate", "never", "--allow-invalid", "--runs-dir", str(work.out),
-    ]  # fmt: skip
+        *(sys.executable, "-m", "llm_latency_lens", "benchmark", "openai:sim"),
+        *("--base-url", work.base_url, "-p", "w1 " * 32, "--workers", "1", "--json"),
+        *("-n", str(work.requests), "-c", str(work.concurrency), "--max-tokens", str(work.tokens)),
+        *("--calibrate", "never", "--allow-invalid", "--runs-dir", str(work.out)),
+    ]
 
 
 def read_ours(work: Work) -> Told:
-    """From the run's summary."""
+    """Read the run's summary."""
     (path,) = work.out.rglob("summary.json")
-    found = json.loads(path.read_text())["metrics"]["ttft"]
-    return Told(mean=found["mean"], p50=found["p50"], p99=found["p99"] or found["max"])
+    ttft = json.loads(path.read_text())["metrics"]["ttft"]
+    return Told(mean=ttft["mean"], p50=ttft["p50"], p99=ttft["p99"] or ttft["max"])
 
 
-OURS = Peer(name="llm-latency-lens", version="this", packages=(), command=ours, read=read_ours)
+OURS = Peer(
+    name="llm-latency-lens",
+    version="this",
+    environment=Environment(name="llm-latency-lens"),
+    command=ours,
+    read=read_ours,
+    tokenizer=False,
+)
 
 
-def served(peer: Peer, home: pathlib.Path, shape: dict[str, int], latency: tuple[str, str]) -> tuple[Taken, Told, Ledger]:  # fmt: skip
-    """One run of a peer against a fresh server."""
-    spec = SimulatorSpec(ttft=parse_latency(latency[0]), itl=parse_latency(latency[1]), tokens=shape["tokens"])  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder, SimulatorProcess(spec, core=SERVER) as server:
+def served(
+    peer: Peer, home: pathlib.Path, shape: dict[str, int], latency: tuple[str, str]
+) -> tuple[Taken, Told, Ledger]:
+    """Run a peer against a fresh server."""
+    ttft, itl = map(parse_latency, latency)
+    spec = SimulatorSpec(ttft=ttft, itl=itl, tokens=shape["tokens"])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SimulatorProcess(spec, core=CPU_OF_SERVER) as server,
+    ):
         work = Work(base_url=server.base_url, out=pathlib.Path(folder), home=home, **shape)
         taken = _run(peer, work)
         told = peer.read(work)
@@ -81,15 +87,16 @@ def served(peer: Peer, home: pathlib.Path, shape: dict[str, int], latency: tuple
 
 def _run(peer: Peer, work: Work) -> Taken:
     hub = {"HF_HOME": str(work.home / "hub")} if peer.hub else {}
-    taken = run_on(CLIENT, peer.command(work), {**dict(peer.env), **hub}, timeout=240)
+    taken = run_on(CPU_OF_CLIENT, peer.command(work), {**dict(peer.env), **hub}, timeout=240)
     if taken.code:
         raise RuntimeError(f"exit {taken.code}: {taken.words}")
     return taken
 
 
 def against_ready(peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> tuple[Taken, int]:
-    """One run against a server that has its answers ready; what it took, and how many tokens were served."""
-    command = ["taskset", "-c", str(SERVER), sys.executable, "-m", "benchmarks.peers.ready", str(shape["tokens"])]  # fmt: skip
+    """Run a peer against a server that has its answers ready; return the tokens served as well."""
+    ready = [sys.executable, "-m", "benchmarks.peers.ready", str(shape["tokens"])]
+    command = ["taskset", "-c", str(CPU_OF_SERVER), *ready]
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(
@@ -98,29 +105,32 @@ def against_ready(peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> tupl
     ):
         assert server.stdin is not None
         assert server.stdout is not None
-        port = int(server.stdout.readline())
+        base_url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
         try:
-            out = pathlib.Path(folder)
-            taken = _run(peer, Work(base_url=f"http://127.0.0.1:{port}/v1", out=out, home=home, **shape))  # fmt: skip
+            work = Work(base_url=base_url, out=pathlib.Path(folder), home=home, **shape)
+            taken = _run(peer, work)
         finally:
             server.stdin.close()
         return taken, int(server.stdout.readline()) * shape["tokens"]
 
 
 def measure(peer: Peer, home: pathlib.Path) -> Row:
-    """All of a peer's numbers; one that fails is left out, and the row says why."""
-    row = Row(name=peer.name, version=peer.version, install=_size(home / peer.name))
+    """Return a peer's numbers. One that fails is missing; without a start there is no other."""
+    row = Row(name=peer.name, version=peer.version, install=_size(peer, home))
     shape = {**CAPACITY, "requests": _SLOW.get(peer.name, CAPACITY["requests"])}
     for step in (_start, _ready, _capacity, _paced, _accuracy):
         try:
             step(row, peer, home, shape)
-        except (RuntimeError, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
-            row.failed.append(f"{step.__name__[1:]}: {str(error)[:120]}")
+        except _FAILURES as error:
+            row.failed.append(f"{step.__name__[1:]}: {str(error)[:200]}")
+            if row.start is None:
+                break
     return row
 
 
 def _start(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
-    row.start, _told, _ledger = served(peer, home, {"concurrency": 1, "requests": 1, "tokens": 16}, ("5ms", "1ms"))  # fmt: skip
+    one = {"concurrency": 1, "requests": 1, "tokens": 16}
+    row.start, _told, _ledger = served(peer, home, one, ("5ms", "1ms"))
 
 
 def _ready(row: Row, peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> None:
@@ -141,7 +151,8 @@ def _paced(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
 
 def _accuracy(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
     for streams in STREAMS:
-        _taken, told, ledger = served(peer, home, {"concurrency": streams, "requests": max(4, streams), "tokens": 64}, ("200ms", "20ms"))  # fmt: skip
+        shape = {"concurrency": streams, "requests": max(4, streams), "tokens": 64}
+        _taken, told, ledger = served(peer, home, shape, ("200ms", "20ms"))
         row.errors[streams] = _errors(told, ledger)
 
 
@@ -156,7 +167,8 @@ def _tokens(ledger: Ledger) -> int:
 
 def _errors(told: Told, ledger: Ledger) -> tuple[float | None, float | None]:
     """What the tool reported less what the ledger says: mean and p99 of TTFT."""
-    truth = sorted((e.tokens_sent()[0] - e.received) / 1e9 for e in ledger.entries if e.tokens_sent())  # fmt: skip
+    sent = ((entry.received, entry.tokens_sent()) for entry in ledger.entries)
+    truth = sorted((tokens[0] - received) / 1e9 for received, tokens in sent if tokens)
     if not truth:
         return None, None
     p99 = truth[min(len(truth) - 1, round(0.99 * (len(truth) - 1)))]
@@ -164,91 +176,62 @@ def _errors(told: Told, ledger: Ledger) -> tuple[float | None, float | None]:
     return mean, None if told.p99 is None else told.p99 - p99
 
 
-def _size(folder: pathlib.Path) -> int | None:
-    if not folder.exists():
+def _size(peer: Peer, home: pathlib.Path) -> int | None:
+    """Bytes of everything that it runs from; None for ours."""
+    environments = (peer.environment, peer.shared)
+    folders = [home / e.name for e in environments if e is not None and (home / e.name).exists()]
+    if not folders:
         return None
-    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file() and f.suffix != ".whl")
+    return sum(f.stat().st_size for folder in folders for f in folder.rglob("*") if f.is_file())
 
 
 def set_up(peer: Peer, home: pathlib.Path) -> None:
-    """Make a peer's environment; uv where it is installed, else venv and pip."""
-    folder = home / peer.name
-    folder.mkdir(parents=True, exist_ok=True)
-    interpreter = str(folder / "venv/bin/python")
-    if peer.packages:
-        python, uv = peer.python or sys.executable, shutil.which("uv")
-        make = [uv, "venv", "-q", "--python", python] if uv else [python, "-m", "venv"]
-        add = [uv, "pip", "install", "-q", "--python", interpreter] if uv else [interpreter, "-m", "pip", "install", "-q"]  # fmt: skip
-        subprocess.run([*make, str(folder / "venv")], check=True)
-        subprocess.run([*add, *peer.packages], check=True)
-    if peer.wheel:
-        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), peer.wheel], check=True)  # fmt: skip
-        (wheel,) = folder.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            wanted = fnmatch.filter(archive.namelist(), peer.unpacked)
-            archive.extractall(folder / "src", wanted)
-    if peer.name == "vllm":
-        subprocess.run([interpreter, str(HERE / "runners/make_tokenizer.py"), str(home)], check=True)  # fmt: skip
+    """Make what a peer needs: the shared environment and the tokenizer first, then its own.
+
+    Raises:
+        SetupError: a step failed.
+    """
+    downloader = interpreter(home, CLIENT.name)
+    first = CLIENT if peer.shared or peer.tokenizer else None
+    for environment in (first, peer.environment):
+        if environment is not None and make(environment, home, downloader):
+            print(f"  made the environment {environment.name}", file=sys.stderr)
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        "| tool | version | installed | start: wall / CPU / memory | events per CPU s, answers ready | events per CPU s, token by token | CPU per event, paced | peak memory | " + " | ".join(f"TTFT error at {n}: mean / p99" for n in STREAMS) + " |",
-        "|" + "---|" * (8 + len(STREAMS)),
-    ]  # fmt: skip
-    for row in rows:
-        start = "-" if row.start is None else f"{row.start.wall:.2f} s / {row.start.cpu:.2f} s / {row.start.peak / 1e6:,.0f} MB"  # fmt: skip
-        cells = [
-            row.name,
-            row.version,
-            _shown(row.install, lambda v: f"{v / 1e6:,.0f} MB"),
-            start,
-            _shown(row.ready, lambda v: f"{v:,.0f}"),
-            _shown(row.capacity, lambda v: f"{v:,.0f}"),
-            _shown(row.paced, lambda v: f"{v * 1e6:,.1f} µs"),
-            _shown(row.peak, lambda v: f"{v / 1e6:,.0f} MB"),
-        ]
-        for streams in STREAMS:
-            mean, p99 = row.errors.get(streams, (None, None))
-            ends = (_shown(v, lambda v: f"{v * 1000:+.2f}") for v in (mean, p99))
-            cells.append(" / ".join(ends) + " ms")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _shown(value: float | None, form: Callable[[float], str]) -> str:
-    return "-" if value is None else form(value)
+def row_of(peer: Peer, home: pathlib.Path, *, setup: bool) -> Row:
+    """Set a peer up where asked, and measure it; what failed is in the row."""
+    if setup and peer is not OURS:
+        print(f"setting up {peer.name}", file=sys.stderr)
+        try:
+            set_up(peer, home)
+        except (SetupError, OSError) as error:
+            return Row(name=peer.name, version=peer.version, failed=[f"set-up: {error}"])
+    print(f"measuring {peer.name}", file=sys.stderr)
+    return measure(peer, home)
 
 
 def main() -> None:
     """Set up where asked, measure, print, and write the page where asked."""
+    names = [peer.name for peer in PEERS]
+    home = pathlib.Path("~/.cache/llm-latency-lens-peers").expanduser()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=pathlib.Path, default=pathlib.Path("~/.cache/llm-latency-lens-peers").expanduser())  # fmt: skip
-    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--home", type=pathlib.Path, default=home)
+    parser.add_argument("--only", action="append", default=[], choices=names, metavar="NAME")
     parser.add_argument("--setup", action="store_true")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     if (os.cpu_count() or 1) < 2:
         sys.exit("a server and a client need a CPU each: this machine has one")
-    chosen = [p for p in PEERS if not given.only or p.name in given.only]
     rows = []
-    for peer in (*chosen, OURS):
-        if given.setup and peer is not OURS:
-            print(f"setting up {peer.name}", file=sys.stderr)
-            set_up(peer, given.home)
-        print(f"measuring {peer.name}", file=sys.stderr)
-        rows.append(measure(peer, given.home))
+    for peer in (*(p for p in PEERS if not given.only or p.name in given.only), OURS):
+        rows.append(row_of(peer, given.home, setup=given.setup))
         for words in rows[-1].failed:
             print(f"  {words}", file=sys.stderr)
-    found = table(rows)
-    print(found)
+    print(page.table(rows))
     if given.write:
-        page = HERE.parents[1] / "docs/peers.md"
-        head, _, _ = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
-        rest = "".join(f"- {name}: {why}.\n" for name, why in NOT_HERE.items())
-        rest += "".join(f"- {row.name}, {words}\n" for row in rows for words in row.failed)
-        page.write_text(f"{head}<!-- table -->\n{found}\n\nWithout a row, or a number:\n\n{rest}", encoding="utf-8")  # fmt: skip
+        path = HERE.parents[1] / "docs/peers.md"
+        text = page.merged(path.read_text(encoding="utf-8"), rows, [*names, OURS.name], NOT_HERE)
+        page.write(path, text)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from benchmarks.peers.environment import Environment, interpreter
 from llm_latency_lens.metrics.imports import read_import
 
 HERE = pathlib.Path(__file__).parent
@@ -42,35 +43,51 @@ class Told(Struct, frozen=True, kw_only=True):
 class Peer(Struct, frozen=True, kw_only=True):
     """One tool, as it is installed, run and read.
 
-    `packages` go into its environment; of a client whose package would bring a GPU stack the `wheel` is
-    downloaded, and what matches `unpacked` is taken out of it. `hub`: it takes a tokenizer only by its name in a
-    hub's cache. `python`: the interpreter it needs, where ours is too old.
+    Attributes:
+        environment: what is installed for it.
+        shared: the environment in which it runs, where that is not its own.
+        tokenizer: whether it needs the tokenizer, which the shared environment makes.
+        hub: whether it takes a tokenizer only by its name in a hub's cache.
     """
 
     name: str
     version: str
-    packages: tuple[str, ...]
+    environment: Environment
     command: Callable[[Work], list[str]]
     read: Callable[[Work], Told]
-    wheel: str = ""
-    unpacked: str = ""
+    shared: Environment | None = None
+    tokenizer: bool = True
     env: tuple[tuple[str, str], ...] = ()
     hub: bool = False
-    python: str = ""
 
 
-_CLIENT = ("aiohttp", "numpy", "tqdm", "transformers", "datasets", "pillow", "pandas", "jinja2", "requests", "tokenizers", "regex", "pybase64")  # fmt: skip
+CLIENT = Environment(
+    name="client",
+    packages=(
+        "aiohttp",
+        "datasets",
+        "jinja2",
+        "numpy",
+        "pandas",
+        "pillow",
+        "pip",
+        "pybase64",
+        "regex",
+        "requests",
+        "tokenizers",
+        "tqdm",
+        "transformers",
+    ),
+    script="make_tokenizer.py",
+)
+"""What vLLM's and SGLang's clients run in; it makes the tokenizer for all, and its pip downloads wheels."""
+
 _OFFLINE = (("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
-
-
-def python(work: Work, peer: str) -> str:
-    """The Python of a peer's environment."""
-    return str(work.home / peer / "venv/bin/python")
 
 
 def _vllm(work: Work) -> list[str]:
     return [
-        python(work, "vllm"), str(HERE / "runners/run_vllm.py"), str(work.home / "vllm/src"),
+        str(interpreter(work.home, CLIENT.name)), str(HERE / "runners/run_vllm.py"), str(work.home / "vllm/src"),
         "--backend", "openai-chat", "--base-url", work.root, "--endpoint", "/v1/chat/completions",
         "--model", "sim", "--tokenizer", str(work.home / "tokenizer"), "--dataset-name", "random",
         "--random-input-len", "32", "--random-output-len", str(work.tokens), "--num-prompts", str(work.requests),
@@ -82,7 +99,7 @@ def _vllm(work: Work) -> list[str]:
 
 def _sglang(work: Work) -> list[str]:
     return [
-        python(work, "vllm"), str(HERE / "runners/run_sglang.py"), str(work.home / "sglang/src"),
+        str(interpreter(work.home, CLIENT.name)), str(HERE / "runners/run_sglang.py"), str(work.home / "sglang/src"),
         "--backend", "vllm-chat", "--base-url", work.root, "--model", "sim", "--tokenizer", str(work.home / "tokenizer"),
         "--dataset-name", "random-ids", "--random-input-len", "32", "--random-output-len", str(work.tokens),
         "--random-range-ratio", "1", "--num-prompts", str(work.requests), "--max-concurrency", str(work.concurrency),
@@ -102,7 +119,7 @@ def _aiperf(work: Work) -> list[str]:
 def _llmeter(work: Work) -> list[str]:
     each = max(1, work.requests // work.concurrency)
     return [
-        python(work, "llmeter"), str(HERE / "runners/run_llmeter.py"), work.base_url, str(work.concurrency), str(each),
+        str(interpreter(work.home, "llmeter")), str(HERE / "runners/run_llmeter.py"), work.base_url, str(work.concurrency), str(each),
         str(work.tokens), str(work.out / "r.json"),
     ]  # fmt: skip
 
@@ -183,10 +200,10 @@ def _read_imported(tool: str, pattern: str) -> Callable[[Work], Told]:
     def read(work: Work) -> Told:
         path = max(work.out.rglob(pattern), key=lambda found: found.stat().st_mtime)
         metrics = read_import(tool, path.read_bytes(), str(path)).metrics
-        ttft = next(
-            one for one in metrics if "first_token" in one.name or one.name.endswith(":ttft")
-        )
-        return Told(mean=ttft.mean, p50=ttft.p50, p99=ttft.p99)
+        ttfts = [m for m in metrics if "first_token" in m.name or m.name.endswith(":ttft")]
+        if not ttfts:
+            raise LookupError(f"{path.name} has no time to first token")
+        return Told(mean=ttfts[0].mean, p50=ttfts[0].p50, p99=ttfts[0].p99)
 
     return read
 
@@ -207,15 +224,76 @@ def _read_llmeter(work: Work) -> Told:
 
 
 PEERS: tuple[Peer, ...] = (
-    Peer(name="vllm", version="0.33.0", packages=_CLIENT, wheel="vllm==0.33.0", unpacked="vllm/benchmarks/*", command=_vllm, read=_read_vllm, env=_OFFLINE),
-    Peer(name="sglang", version="0.5.23", packages=(), wheel="sglang==0.5.23", unpacked="*_bench*.so", command=_sglang, read=_read_sglang, env=_OFFLINE),
-    Peer(name="aiperf", version="0.13.0", packages=("aiperf==0.13.0",), command=_aiperf, read=_read_aiperf, env=_OFFLINE, hub=True),
-    Peer(name="llmeter", version="0.2.0", packages=("llmeter[openai]==0.2.0", "httpx"), command=_llmeter, read=_read_llmeter),
-    Peer(name="guidellm", version="0.8.1", packages=("guidellm==0.8.1",), command=_guidellm, read=_read_imported("guidellm", "r.json"), env=_OFFLINE),
-    Peer(name="genai-bench", version="0.0.5", packages=("genai-bench==0.0.5",), command=_genai_bench, read=_read_imported("genai-bench", "D*.json"), env=_OFFLINE),
-    Peer(name="evalscope", version="1.14.1", packages=("evalscope[perf]==1.14.1",), command=_evalscope, read=_read_evalscope, env=_OFFLINE),
-    Peer(name="inference-perf", version="0.7.0", packages=("inference-perf==0.7.0",), command=_inference_perf, read=_read_imported("inference-perf", "summary_lifecycle_metrics.json"), env=_OFFLINE, python="python3.12"),
-)  # fmt: skip
+    Peer(
+        name="vllm",
+        version="0.33.0",
+        environment=Environment(name="vllm", wheel="vllm==0.33.0", unpacked="vllm/benchmarks/*"),
+        command=_vllm,
+        read=_read_vllm,
+        shared=CLIENT,
+        env=_OFFLINE,
+    ),
+    Peer(
+        name="sglang",
+        version="0.5.23",
+        environment=Environment(name="sglang", wheel="sglang==0.5.23", unpacked="*_bench*.so"),
+        command=_sglang,
+        read=_read_sglang,
+        shared=CLIENT,
+        env=_OFFLINE,
+    ),
+    Peer(
+        name="aiperf",
+        version="0.13.0",
+        environment=Environment(name="aiperf", packages=("aiperf==0.13.0",)),
+        command=_aiperf,
+        read=_read_aiperf,
+        env=_OFFLINE,
+        hub=True,
+    ),
+    Peer(
+        name="llmeter",
+        version="0.2.0",
+        environment=Environment(name="llmeter", packages=("llmeter[openai]==0.2.0", "httpx")),
+        command=_llmeter,
+        read=_read_llmeter,
+        tokenizer=False,
+    ),
+    Peer(
+        name="guidellm",
+        version="0.8.1",
+        environment=Environment(name="guidellm", packages=("guidellm==0.8.1",)),
+        command=_guidellm,
+        read=_read_imported("guidellm", "r.json"),
+        env=_OFFLINE,
+    ),
+    Peer(
+        name="genai-bench",
+        version="0.0.5",
+        environment=Environment(name="genai-bench", packages=("genai-bench==0.0.5",)),
+        command=_genai_bench,
+        read=_read_imported("genai-bench", "D*.json"),
+        env=_OFFLINE,
+    ),
+    Peer(
+        name="evalscope",
+        version="1.14.1",
+        environment=Environment(name="evalscope", packages=("evalscope[perf]==1.14.1",)),
+        command=_evalscope,
+        read=_read_evalscope,
+        env=_OFFLINE,
+    ),
+    Peer(
+        name="inference-perf",
+        version="0.7.0",
+        environment=Environment(
+            name="inference-perf", packages=("inference-perf==0.7.0",), oldest=(3, 12)
+        ),
+        command=_inference_perf,
+        read=_read_imported("inference-perf", "summary_lifecycle_metrics.json"),
+        env=_OFFLINE,
+    ),
+)
 
 NOT_HERE = {
     "llmperf": "Python 3.10 and 1.1 GB of Ray; no longer kept up",

@@ -137,7 +137,7 @@ def test_w37_a_burst_at_the_end_is_not_streamed() -> None:
     with faulty("burst", tokens=40) as server:
         profiler = Profiler("openai:sim", base_url=server.base_url, limits=LIMITS, environment={})
         result = run(profiler.benchmark(Load(requests=20, concurrency=4), "x"))
-    check = next(check for check in result.quality.checks if check.name == "not streamed")
+    check = next(check for check in result.quality.checks if check.name == "buffered delivery")
     assert check.verdict != "VALID", check
 
 

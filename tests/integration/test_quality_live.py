@@ -78,7 +78,7 @@ def test_q8_answers_in_one_burst_invalidate(tmp_path: pathlib.Path) -> None:
         found = lll(*words(server, "-n", "20", "-c", "4"), cwd=tmp_path)
         allowed = lll(*words(server, "-n", "20", "-c", "4", "--allow-invalid"), cwd=tmp_path)
     assert found.code == 4, found.err
-    assert verdicts(found.out)["not streamed"] == "INVALID"
+    assert verdicts(found.out)["buffered delivery"] == "INVALID"
     assert (allowed.code, json.loads(allowed.out)["verdict"]) == (0, "INVALID")
 
 

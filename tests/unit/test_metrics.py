@@ -242,7 +242,7 @@ FAULTS: dict[str, tuple[list[Record], str]] = {
         [record(n, arrivals=(100 * MS, 140 * MS), arrival_events=(1, 4)) for n in range(50)],
         "INVALID",
     ),
-    "not streamed": (
+    "buffered delivery": (
         [record(n, arrivals=(100 * MS,), arrival_events=(30,)) for n in range(50)],
         "INVALID",
     ),

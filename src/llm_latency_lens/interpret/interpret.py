@@ -23,6 +23,7 @@ from llm_latency_lens.model.record import Outcome, Record, Widths
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.wire.dialect import UNMARKED, UNSTREAMED, load_dialect
+from llm_latency_lens.wire.intermediary import intermediary
 
 _SHORTEST_SECRET = 8
 """Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
@@ -123,6 +124,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         server_total=server_seconds(head) if timings.total is None else timings.total,
         retry_after=retry_after(head),
         rate_limit=rate_limit(head),
+        via=_shown(intermediary(head), subject),
         connection=recording.connection,
         request_bytes=recording.request_bytes,
         body_bytes=len(recording.body),
@@ -166,7 +168,10 @@ def _stamp_source(recording: Recording) -> tuple[str, int | None]:
         return "none", None
     if not delays:
         return "user", None
-    return ("kernel" if len(delays) * READ_FIELDS == len(rows) else "mixed"), max(delays)
+    if len(delays) * READ_FIELDS != len(rows):
+        return "mixed", max(delays)
+    connection = recording.connection
+    return ("packet" if connection is not None and connection.packets else "kernel"), max(delays)
 
 
 def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ FIELDS: tuple[Field, ...] = (
     Field("status", "BIGINT", "HTTP status", lambda r: r.outcome.status),
     Field("finish_reason", "VARCHAR", "as the server says", lambda r: r.finish_reason),
     Field("first_kind", "VARCHAR", "text, reasoning or tool", lambda r: r.first_kind),
+    Field("via", "VARCHAR", "intermediary that a header names", lambda r: r.via),
     Field("reused", "BOOLEAN", "whether the connection was kept from before", _reused),
     Field("stamps", "VARCHAR", "kernel, user or mixed", lambda r: r.stamps),
     Field("retry", "BIGINT", "attempts at the same request before this one", lambda r: r.retry),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llm_latency_lens.metrics.column import Column, PooledColumn
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
+from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.metrics.slo import Limit, is_good
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
@@ -55,7 +56,7 @@ class Summary:
         self.retries = 0
         self.new_connections = 0
         self.reused_connections = 0
-        self.bursts = 0
+        self.deliveries = Deliveries()
         self.good = 0
         self.failures: dict[tuple[str, str], Failure] = {}
         self._limits = limits
@@ -96,6 +97,7 @@ class Summary:
         for metric in METRICS:
             self.columns[metric.name].add(metric.of(record))
         self._sent.append(record.marks.sent or 0)
+        self.deliveries.add(record)
         self._add_gaps(record)
         self._add_tokens(record)
         self.stamps[record.stamps] += 1
@@ -118,8 +120,6 @@ class Summary:
     def _add_gaps(self, record: Record) -> None:
         arrivals, events = record.arrivals, record.arrival_events
         self._coalesced += sum(count for count in events if count > 1)
-        if len(arrivals) <= 2 and sum(events) >= 20:
-            self.bursts += 1
         if len(arrivals) < 2:
             return
         gaps = np.diff(np.array(arrivals, np.float64)) / NS_PER_S

@@ -122,11 +122,13 @@ class Record(Struct, frozen=True, kw_only=True):
             () where every one is exact.
         widths: the same of single marks.
         characters: characters of all generated output.
-        stamps: whose clock stamped the reads: kernel, user or mixed.
+        stamps: whose clock stamped the reads: kernel, user, packet, or mixed where some have no
+            kernel stamp.
         late: the largest user-minus-kernel delay seen, in ns.
         response_id: the answer's own id, else the one in a header.
         server_prompt, server_generation, server_total: the server's own account, in seconds.
         retry_after: seconds that the server asks to wait.
+        via: the intermediary that a response header names, with the header: "nginx (server header)".
     """
 
     number: int
@@ -165,6 +167,7 @@ class Record(Struct, frozen=True, kw_only=True):
     server_total: float | None = None
     retry_after: float | None = None
     rate_limit: RateLimit | None = None
+    via: str | None = None
     connection: ConnectionFacts | None = None
     request_bytes: int = 0
     body_bytes: int = 0

@@ -1,21 +1,33 @@
-"""Q8: what the stream's granularity allows to be said."""
+"""Q8: what the granularity and the delivery of the stream allow the run to say."""
 
-from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, graded
+from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded, highest_known
+from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
+from llm_latency_lens.units import NS_PER_S, format_duration
+
+_FIRST_TOKEN = ("ttft", "ttft_from_intended", "ttfvt", "ttfe")
 
 
 def coalescing(e: Evidence) -> Check | None:
-    """Token events that shared a network read."""
+    """Token events that shared a network read, and whether the peer or this client is the cause."""
     share = e.summary.coalesced
     if share is None:
         return None
     verdict = graded(share, 0.05, 0.25)
+    deliveries = e.summary.deliveries
+    late = deliveries.read_late / max(deliveries.read_late + deliveries.sent_together, 1)
     return Check(
-        id="Q8", name="coalesced reads", verdict=verdict, value=share, unit="ratio",
-        words=f"{share:.1%} of token events shared a network read with another",
-        remedy="" if verdict == "VALID" else "their own arrival is only bounded: judge by TPOT, not by gaps",
+        id="Q8",
+        name="coalesced reads",
+        verdict=verdict,
+        value=share,
+        unit="ratio",
+        words=f"{share:.1%} of token events shared a network read with another:"
+        f" {share * (1 - late):.1%} were sent together by the peer,"
+        f" {share * late:.1%} were read late by this client",
+        remedy="" if verdict == "VALID" else "use TPOT: it does not depend on single gaps",
         metrics=() if verdict == "VALID" else GAPS,
-    )  # fmt: skip
+    )
 
 
 def granularity(e: Evidence) -> Check | None:
@@ -29,19 +41,76 @@ def granularity(e: Evidence) -> Check | None:
         words = f"{tokens:.2f} tokens an event: the server counts fewer tokens than it sent pieces"
         remedy = "ask the provider what it counts; TPOT and cost go by its count"
     return Check(
-        id="Q8", name="stream granularity", verdict="WARN", value=tokens, unit="ratio", words=words,
-        remedy=remedy, metrics=GAPS if tokens > 1.0 else (*GAPS, "tpot", "decode_speed"),
-    )  # fmt: skip
+        id="Q8",
+        name="stream granularity",
+        verdict="WARN",
+        value=tokens,
+        unit="ratio",
+        words=words,
+        remedy=remedy,
+        metrics=GAPS if tokens > 1.0 else (*GAPS, "tpot", "decode_speed"),
+    )
 
 
-def not_streamed(e: Evidence) -> Check | None:
-    """Answers that came in one burst at their end."""
-    n = e.summary.outcomes["ok"]
-    if not n or e.summary.bursts / n <= 0.05:
+def buffered_delivery(e: Evidence) -> Check | None:
+    """Answers whose tokens arrived all together: the time of the first one was not seen."""
+    d = e.summary.deliveries
+    if not d.whole:
+        return None
+    share = d.whole / d.answers
+    return Check(
+        id="Q8",
+        name="buffered delivery",
+        verdict="INVALID" if share > 0.05 else "WARN",
+        value=share,
+        unit="ratio",
+        words=f"{d.whole} of {d.answers} answers were delivered whole: all tokens within"
+        f" {_time(d.whole_span)} after {_time(d.whole_ttft)} (medians). Their TTFT is the time of"
+        f" the whole answer, and their TPOT says nothing about the server; {_cause(d)}",
+        remedy=f"e2e holds; for TTFT {_remedy(d)}",
+        metrics=(*_FIRST_TOKEN, "tpot", "decode_speed", *GAPS),
+    )
+
+
+def delayed_first_token(e: Evidence) -> Check | None:
+    """First tokens that waited for the next ones: several in one read, sent together."""
+    d = e.summary.deliveries
+    if not d.held:
+        return None
+    median, known = d.ttft.quantile(0.5), highest_known(d.ttft)
+    late = {0.5: (median or 0.0) - (d.unheld.quantile(0.5) or 0.0)}
+    if known is not None:
+        late[known[0]] = known[1] - (d.unheld.quantile(known[0]) or 0.0)
+    p, seconds = max(late.items(), key=lambda item: item[1])
+    verdict = graded(seconds, budget(e.metrics.get("ttft")), 5 * budget(e.metrics.get("ttft")))
+    if verdict == "VALID":
         return None
     return Check(
-        id="Q8", name="not streamed", verdict="INVALID", value=e.summary.bursts / n, unit="ratio",
-        words=f"{e.summary.bursts} of {n} answers came in one burst: TTFT is then the time of the whole answer",
-        remedy="a proxy or the server buffers the stream; measure with --no-stream if that is intended",
-        metrics=("ttft", "ttfvt", "tpot", "decode_speed", *GAPS),
-    )  # fmt: skip
+        id="Q8",
+        name="delayed first token",
+        verdict=verdict,
+        value=seconds,
+        unit="s",
+        words=f"{d.held} of {d.answers} answers began with {d.held_events:.0f} token events sent"
+        f" together (median): at the pace of the rest, the first token was held back, and the"
+        f" p{100 * p:.3g} of TTFT may be late by about {_time(seconds)}; {_cause(d)}",
+        remedy=_remedy(d),
+        metrics=_FIRST_TOKEN,
+    )
+
+
+def _cause(d: Deliveries) -> str:
+    if not d.via:
+        return "what holds the tokens is not known: no response header names an intermediary"
+    ((who, _),) = d.via.most_common(1)
+    return f"{who} stands between and may be buffering"
+
+
+def _remedy(d: Deliveries) -> str:
+    if not d.via:
+        return "send to the server's own port and compare: if it streams there, what lies between buffers"
+    return "turn off response buffering there (nginx: proxy_buffering off), or send to the server's own port"
+
+
+def _time(seconds: float) -> str:
+    return format_duration(seconds * NS_PER_S)

@@ -1,0 +1,129 @@
+"""How answers were delivered: as they were made, with their beginning held back, or whole.
+
+The number of token events in each network read tells it. Events that share a read because this
+client read late do not count: the width of the read covers them.
+"""
+
+import statistics
+from array import array
+from collections import Counter
+
+import numpy as np
+
+from llm_latency_lens.metrics.column import Column
+from llm_latency_lens.metrics.definitions import METRICS
+from llm_latency_lens.metrics.formulas import streamed_tokens
+from llm_latency_lens.model.record import Record
+from llm_latency_lens.units import NS_PER_S
+
+_WHOLE_TOKENS = 20
+_WHOLE_READS = 3
+_WHOLE_SPAN = 0.02
+"""Whole: at most 3 reads for 20 tokens, all within 2 % of the end-to-end time."""
+
+_HELD_EVENTS = 5
+"""So many token events in the first read were held back, whatever the other reads carry."""
+
+_LATE_WIDTH = NS_PER_S // 2000
+"""A read whose events lie further apart than this (ns) was read late by this client."""
+
+_TTFT = next(metric.of for metric in METRICS if metric.name == "ttft")
+
+
+def is_whole(record: Record) -> bool:
+    """Return whether all tokens arrived together, so that no instant but the last was seen."""
+    reads, events = len(record.arrivals), sum(record.arrival_events)
+    tokens = max(events, streamed_tokens(record) or 0)
+    if not reads or tokens < _WHOLE_TOKENS:
+        return False
+    if events == 1:
+        return True
+    if events * _WHOLE_READS < reads * _WHOLE_TOKENS:
+        return False
+    return span(record) < _WHOLE_SPAN * record.arrivals[-1]
+
+
+def span(record: Record) -> int:
+    """Return the time (ns) from the earliest instant of the first token to the last token's."""
+    return record.arrivals[-1] - record.arrivals[0] + record.widths.first_token
+
+
+def held_back(record: Record) -> int:
+    """Return by how much (ns) the first token would have come earlier at the pace of the others.
+
+    Several token events in the first read, sent together, mean that the first one waited for the
+    last: at a proxy that fills a buffer or delays small packets, or in the server.
+    """
+    events, arrivals = record.arrival_events, record.arrivals
+    if len(events) < 2 or events[0] < 2 or is_whole(record):
+        return 0
+    if events[0] < _HELD_EVENTS and statistics.median(events) < 2:
+        return 0
+    paces = np.diff(np.array(arrivals, np.float64)) / np.array(events[1:], np.float64)
+    waited = round((events[0] - 1) * float(np.median(paces))) - record.widths.first_token
+    return min(max(waited, 0), arrivals[0])
+
+
+class Deliveries:
+    """A fold over the successful requests of a run that have a TTFT.
+
+    Attributes:
+        answers: how many there are.
+        whole, held: how many were delivered whole, or with their beginning held back.
+        ttft, unheld: TTFT in seconds as it was, and without the time held back.
+        sent_together, read_late: token events that shared a read, by whose doing.
+        via: for each intermediary that a header of a whole or held answer names, how many.
+    """
+
+    def __init__(self) -> None:
+        self.answers = self.whole = self.held = 0
+        self.ttft, self.unheld = Column(), Column()
+        self.sent_together = self.read_late = 0
+        self.via: Counter[str] = Counter()
+        self._spans = array("d")
+        self._whole_ttft = array("d")
+        self._first_events = array("d")
+
+    def add(self, record: Record) -> None:
+        """Take one successful request."""
+        self._add_shared_reads(record)
+        ttft = _TTFT(record)
+        if ttft is None:
+            return
+        self.answers += 1
+        held = held_back(record) / NS_PER_S
+        self.ttft.add(ttft)
+        self.unheld.add(ttft - held)
+        whole = is_whole(record)
+        if whole:
+            self.whole += 1
+            self._spans.append(span(record) / NS_PER_S)
+            self._whole_ttft.append(ttft)
+        if held:
+            self.held += 1
+            self._first_events.append(record.arrival_events[0])
+        if record.via is not None and (whole or held):
+            self.via[record.via] += 1
+
+    def _add_shared_reads(self, record: Record) -> None:
+        widths = record.arrival_widths or (0,) * len(record.arrival_events)
+        for events, width in zip(record.arrival_events, widths, strict=True):
+            if events > 1 and width > _LATE_WIDTH:
+                self.read_late += events
+            elif events > 1:
+                self.sent_together += events
+
+    @property
+    def whole_span(self) -> float:
+        """The median time, in seconds, within which a whole answer's tokens arrived."""
+        return statistics.median(self._spans)
+
+    @property
+    def whole_ttft(self) -> float:
+        """The median TTFT of the answers delivered whole, in seconds."""
+        return statistics.median(self._whole_ttft)
+
+    @property
+    def held_events(self) -> float:
+        """The median number of token events in the first read of the answers held back."""
+        return statistics.median(self._first_events)

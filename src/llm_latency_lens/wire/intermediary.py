@@ -1,0 +1,60 @@
+"""Response headers that name a program between client and server: a proxy, a gateway or a CDN."""
+
+from llm_latency_lens.model.recording import Head
+
+_FORWARDERS = (
+    "akamaighost",
+    "apache",
+    "apisix",
+    "awselb",
+    "caddy",
+    "cloudflare",
+    "cloudfront",
+    "envoy",
+    "google frontend",
+    "haproxy",
+    "istio-envoy",
+    "kong",
+    "litespeed",
+    "nginx",
+    "openresty",
+    "squid",
+    "tengine",
+    "traefik",
+    "varnish",
+)
+"""Products in a Server header that forward requests; a model server names itself otherwise."""
+
+_NAMED: dict[str, str] = {
+    "cf-ray": "Cloudflare",
+    "x-amz-cf-id": "CloudFront",
+    "x-azure-ref": "Azure Front Door",
+    "x-envoy-": "Envoy",
+    "x-kong-": "Kong",
+    "x-litellm-": "LiteLLM",
+    "x-vercel-id": "Vercel",
+    "x-varnish": "Varnish",
+    "x-served-by": "a cache",
+    "x-cache": "a cache",
+}
+"""Headers that only an intermediary adds (one that ends in a dash: any with this beginning).
+
+`X-Accel-*` is not among them: a server sends it to nginx, which takes it out.
+"""
+
+
+def intermediary(head: Head | None) -> str | None:
+    """Return who stands between, and the header that says so; None where no header does."""
+    if head is None:
+        return None
+    via = head.get("via")
+    if via:
+        return f"{via} (via header)"
+    server = head.get("server") or ""
+    if server.lower().startswith(_FORWARDERS):
+        return f"{server} (server header)"
+    for prefix, who in _NAMED.items():
+        for name, _ in head.headers:
+            if name == prefix or (prefix.endswith("-") and name.startswith(prefix)):
+                return f"{who} ({name} header)"
+    return None
