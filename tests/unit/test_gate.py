@@ -7,14 +7,14 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from llm_latency_lens.metrics.gate import Gate, hold
+from llm_latency_lens.metrics.regression import parse_allowances
+from llm_latency_lens.metrics.threshold import judge_threshold, parse_thresholds
 from tests.support.records import answered, refused
 
 from llm_latency_lens.errors import ExitCode, UsageError
 from llm_latency_lens.load import Load
-from llm_latency_lens.metrics.gate import Gate, hold
-from llm_latency_lens.metrics.regression import parse_allowances
 from llm_latency_lens.metrics.summary import Summary
-from llm_latency_lens.metrics.threshold import judge_threshold, parse_thresholds
 from llm_latency_lens.model.result import Check, Result, Verdict
 from llm_latency_lens.profiler import Profiler, conclude
 from llm_latency_lens.report.document import Fact, Facts, Note, Report, Table

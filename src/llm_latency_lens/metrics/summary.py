@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from llm_latency_lens.metrics.column import Column, PooledColumn
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
-from llm_latency_lens.metrics.slo import Limit, is_good
+from llm_latency_lens.metrics.goodput import GoodputFold, RequestLimit
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
 from llm_latency_lens.model.record import OutcomeKind, Record
@@ -35,7 +36,7 @@ class Counts(Struct, frozen=True, kw_only=True):
 class Summary:
     """Add records in any order; the same set gives the same numbers."""
 
-    def __init__(self, limits: tuple[Limit, ...] = ()) -> None:
+    def __init__(self, limits: Sequence[RequestLimit] = ()) -> None:
         self.columns = {metric.name: Column() for metric in METRICS}
         self.gaps = {name: PooledColumn() for name in GAP_METRICS}
         self.slip = Column()
@@ -53,9 +54,8 @@ class Summary:
         self.new_connections = 0
         self.reused_connections = 0
         self.bursts = 0
-        self.good = 0
+        self.goodput_fold = GoodputFold(limits)
         self.failures: dict[tuple[str, str], Failure] = {}
-        self._limits = limits
         self._sent = array("q")
         self._tokens: Counter[str] = Counter()
         self._known: set[str] = set()
@@ -101,8 +101,7 @@ class Summary:
             self.answerers[" ".join(filter(None, (record.model, record.fingerprint)))] += 1
         if record.finish_reason:
             self.finish_reasons[record.finish_reason] += 1
-        if is_good(record, self._limits):
-            self.good += 1
+        self.goodput_fold.add(record)
 
     def _add_gaps(self, record: Record) -> None:
         arrivals, events = record.arrivals, record.arrival_events
@@ -146,9 +145,9 @@ class Summary:
         return found
 
     @property
-    def limited(self) -> bool:
-        """Whether there are limits that a good request must meet."""
-        return bool(self._limits)
+    def good(self) -> int:
+        """How many requests succeeded and met every limit, where there are any."""
+        return self.goodput_fold.good
 
     @property
     def coalesced(self) -> float | None:
@@ -204,15 +203,9 @@ class Summary:
 
     def goodput(self, counts: Counts) -> Goodput | None:
         """Good requests against all that were offered; None where no limit was given."""
-        if not self._limits:
-            return None
         whole = self.timeline.whole
-        return Goodput(
-            limits=tuple(limit.text for limit in self._limits),
-            good=self.good,
-            ratio=self.good / counts.planned if counts.planned else None,
-            rate=self.good / whole.seconds if whole is not None and whole.seconds else None,
-        )
+        seconds = whole.seconds if whole is not None else None
+        return self.goodput_fold.goodput(counts.planned, seconds)
 
     def books(self, counts: Counts) -> dict[str, int]:
         """Every outcome of the closed set, with its count."""
