@@ -1,8 +1,8 @@
 """How a quantity varies from run to run: what one run does not show of its maximum or its rate.
 
 Repeated runs of one workload give an interval for a further run: Student's, and for the largest and
-the smallest of many values that of Gumbel's distribution on the log scale, to which the extremes of
-heavy-tailed latencies converge (Gnedenko, Fisher and Tippett).
+the smallest of many values the wider of that and of Gumbel's distribution, both on the log scale, on
+which the extremes of heavy-tailed latencies converge to it (Fisher and Tippett, Gnedenko).
 """
 
 import functools
@@ -85,18 +85,19 @@ def reach(runs: int, shape: Shape, confidence: float, *, against_mean: bool) -> 
         against_mean: whether it is held against the repeats' mean rather than its own expectation.
     """
     tail = (1.0 - confidence) / 2.0
+    wider = math.sqrt(1.0 + 1.0 / runs) if against_mean else 1.0
+    student = student_t_quantile(1.0 - tail, runs - 1) * wider
     if shape == "symmetric":
-        wider = math.sqrt(1.0 + 1.0 / runs) if against_mean else 1.0
-        both = student_t_quantile(1.0 - tail, runs - 1) * wider
-        return Reach(both, both)
+        return Reach(student, student)
     rng = np.random.Generator(np.random.PCG64(runs))
     draws = rng.gumbel(-_EULER, 1.0, (_DRAWS, runs + 1))
     known = draws[:, :runs]
     centre = known.mean(axis=1) if against_mean else 0.0
-    low, high = np.quantile((draws[:, runs] - centre) / known.std(axis=1, ddof=1), [tail, 1 - tail])
-    return (
-        Reach(float(high), -float(low)) if shape == "largest" else Reach(-float(low), float(high))
-    )
+    pivots = (draws[:, runs] - centre) / known.std(axis=1, ddof=1)
+    low, high = (float(end) for end in np.quantile(pivots, [tail, 1.0 - tail]))
+    # Few values are less skewed than their limit: neither side is shorter than Student's.
+    longer, shorter = max(high, student), max(-low, student)
+    return Reach(longer, shorter) if shape == "largest" else Reach(shorter, longer)
 
 
 def _spread_interval(

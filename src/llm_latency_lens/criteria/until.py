@@ -8,6 +8,7 @@ their numbers: in the order of their ending the quick come first, and slow ones 
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from llm_latency_lens.criteria.precision import PrecisionGoal
@@ -33,7 +34,7 @@ class PrecisionWatch:
 
     def __init__(self, goal: PrecisionGoal) -> None:
         self.goal = goal
-        self.reached = False
+        self._ending: Precision | None = None
         self._values: list[float] = []
         self._ahead: dict[int, float | None] = {}
         self._number = 0
@@ -52,14 +53,29 @@ class PrecisionWatch:
                 self._values.append(value)
         if not self.reached and len(self._values) >= self._next_look:
             self._next_look = math.ceil(len(self._values) * _GROWTH)
-            width = precision_of(self.goal, self._values).width
-            self.reached = width is not None and width <= _SPARE * self.goal.width
+            look = precision_of(self.goal, self._values)
+            if look.width is not None and look.width <= _SPARE * self.goal.width:
+                self._ending = look
         return self.reached
 
+    @property
+    def reached(self) -> bool:
+        """Whether the percentile was known well enough at some look."""
+        return self._ending is not None
+
     def precision(self) -> Precision:
-        """Return what all requests that have ended say, in the order of their numbers."""
+        """Return what all requests that have ended say, in the order of their numbers.
+
+        The intervals of all looks hold together, so what the look that ended the run has left out
+        stays left out.
+        """
         rest = (self._ahead[number] for number in sorted(self._ahead))
-        return precision_of(self.goal, [*self._values, *(v for v in rest if v is not None)])
+        last = precision_of(self.goal, [*self._values, *(v for v in rest if v is not None)])
+        if self._ending is None or self._ending.interval is None or last.interval is None:
+            return last
+        low = max(last.interval[0], self._ending.interval[0])
+        high = min(last.interval[1], self._ending.interval[1])
+        return last if low > high else _known_within(last, self.goal, (low, high))
 
 
 def precision_of(goal: PrecisionGoal, values: Sequence[float]) -> Precision:
@@ -70,14 +86,15 @@ def precision_of(goal: PrecisionGoal, values: Sequence[float]) -> Precision:
     if ranks is None:
         return Precision(goal=goal.text, reached=False, n=n)
     ordered = np.sort(series)
-    value = quantile(ordered, goal.p)
-    low, high = float(ordered[ranks[0]]), float(ordered[ranks[1]])
-    width = (high - low) / 2.0 / value if value else math.inf
-    return Precision(
-        goal=goal.text,
-        reached=width <= goal.width,
-        n=n,
-        value=value,
-        interval=(low, high),
-        width=width,
+    known = Precision(goal=goal.text, reached=False, n=n, value=quantile(ordered, goal.p))
+    return _known_within(known, goal, (float(ordered[ranks[0]]), float(ordered[ranks[1]])))
+
+
+def _known_within(
+    known: Precision, goal: PrecisionGoal, interval: tuple[float, float]
+) -> Precision:
+    low, high = interval
+    width = (high - low) / 2.0 / known.value if known.value else math.inf
+    return msgspec.structs.replace(
+        known, interval=interval, width=width, reached=width <= goal.width
     )
