@@ -102,7 +102,7 @@ def test_taken_for_exact_an_equal_run_is_called_worse_in_half_of_all_cases() -> 
 def test_a_run_with_repeats_covers_where_the_workload_lies(
     name: str, draw: Callable[[Rng], float]
 ) -> None:
-    """95 % of the intervals of a threshold hold the (log) mean over 20,000 runs, with five repeats."""
+    """95 % of thresholds' intervals hold the (log) mean of 20,000 runs, with five repeats."""
     rng, trials = np.random.Generator(np.random.PCG64(23)), 2000
     quantity = find_quantity(name)
     centre = math.exp(float(np.mean(np.log([draw(rng) for _ in range(20_000)]))))
@@ -116,7 +116,7 @@ def test_a_run_with_repeats_covers_where_the_workload_lies(
 
 
 def test_a_run_that_is_worse_is_found() -> None:
-    """A throughput that fell by a quarter, with 3 % of spread and five baselines: 95 % are found."""
+    """Throughput fell by a quarter, with 3 % of spread and five baselines: 95 % are found."""
     rng, trials, found = np.random.Generator(np.random.PCG64(24)), 300, 0
     quantity = find_quantity("throughput.output_tokens")
     for _ in range(trials):
@@ -134,7 +134,7 @@ def test_a_run_that_is_worse_is_found() -> None:
 
 
 def test_percentiles_of_runs_that_vary_use_the_spread_between_them() -> None:
-    """Runs that vary by 5 % with intervals of +-1 %: without the spread most equal runs would fail."""
+    """Runs vary by 5 %, with intervals of +-1 %: without the spread equal runs would fail."""
     rng, trials, false, naive = np.random.Generator(np.random.PCG64(25)), 2000, 0, 0
     quantity = find_quantity("ttft.p50")
 

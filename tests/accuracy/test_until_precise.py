@@ -1,4 +1,4 @@
-"""`--until-precise` where quick requests end first: does what it reports hold the truth? Virtual time."""
+"""`--until-precise` where quick requests end first: do its intervals hold? Virtual time."""
 
 import math
 
@@ -30,7 +30,7 @@ def truth() -> float:
 
 
 class Ending:
-    """One run in virtual time: the records in the order of their ending, until the watch ends it."""
+    """One run in virtual time: records in the order of their ending, until the watch ends it."""
 
     def __init__(self, seed: int, *, by_number: bool = True, workers: int = 1) -> None:
         rng = np.random.Generator(np.random.PCG64(seed))
@@ -63,7 +63,7 @@ def covered(found: Precision) -> bool:
 
 
 def test_a_precise_p95_is_the_p95_of_slow_requests_too() -> None:
-    """100 runs: at least 93 intervals hold the truth; the goal that ended a run is reached after it."""
+    """100 runs: at least 93 intervals hold the truth; what ended a run is still reached."""
     runs = [Ending(seed) for seed in range(100)]
     assert sum(run.watch.reached and run.late > 0 for run in runs) == 100
     assert sum(covered(run.found) for run in runs) >= 93

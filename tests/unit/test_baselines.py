@@ -1,4 +1,4 @@
-"""Baselines: which runs may be compared, what several of them say, and what one run does not show."""
+"""Baselines: which runs may be compared, what several of them say, what one does not show."""
 
 import math
 import random
@@ -23,7 +23,13 @@ PROFILER = Profiler("openai:m", base_url="http://127.0.0.1:9/v1", environment={}
 LOAD = Load(concurrency=1, requests=10, seed=1)
 
 
-def asked(load: Load = LOAD, prompt: str = "hello", *, nonce: bool = True, **wish: Any) -> Result:  # noqa: ANN401 - fields of a request
+def asked(
+    load: Load = LOAD,
+    prompt: str = "hello",
+    *,
+    nonce: bool = True,
+    **wish: Any,  # noqa: ANN401 - fields of a request
+) -> Result:
     """The result of a run that asked for this and got nothing."""
     request = Request(messages=(), **wish)
     workload = Workload(conversations=of_prompts((prompt,)), wish=request, nonce=nonce)
@@ -31,7 +37,7 @@ def asked(load: Load = LOAD, prompt: str = "hello", *, nonce: bool = True, **wis
 
 
 def measured(seed: int, n: int = 200, factor: float = 1.0, level: float = 0.0) -> Result:
-    """A run whose median TTFT is 100 ms x `factor`; from run to run it varies by the share `level`."""
+    """A run whose median TTFT is 100 ms x `factor`; runs vary by the share `level`."""
     rng, summary = random.Random(seed), Summary()
     middle = 100.0 * factor * math.exp(rng.gauss(0.0, level))
     for number in range(n):
@@ -161,7 +167,7 @@ def test_a_threshold_on_an_extreme_takes_the_spread_of_repeated_runs() -> None:
 
 
 def test_a_spread_that_is_wider_than_the_interval_wins() -> None:
-    """Runs that differ by 10 % with requests that hardly do: the same change fails without it alone."""
+    """Runs that differ by 10 %: a change that fails against equal runs has no verdict."""
     now = measured(99, n=1000, factor=1.15)
     baselines = [measured(seed, n=1000, level=0.1) for seed in range(6)]
     alike = [measured(seed, n=1000) for seed in range(6)]
@@ -173,7 +179,7 @@ def test_a_spread_that_is_wider_than_the_interval_wins() -> None:
 
 
 def test_few_baselines_that_differ_do_not_decide_between_them() -> None:
-    """Two baselines 30 % apart: a run between them neither passes nor fails what one of them decides."""
+    """Two baselines 30 % apart: a run between them passes against one, fails against the other."""
     now = measured(9, n=1000, factor=1.15)
     low, high = measured(1, n=1000), measured(2, n=1000, factor=1.3)
     assert allowed(now, [low], "ttft.p50<+8%").state == "FAIL"

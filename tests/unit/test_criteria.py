@@ -1,4 +1,4 @@
-"""The grammar of conditions: what is taken, what is refused and how, and what each relation means."""
+"""The grammar of conditions: what is taken, what is refused and how, what each relation means."""
 
 import time
 from collections.abc import Callable
@@ -138,7 +138,7 @@ def test_a_relation_means_what_it_says_of_one_request() -> None:
 
 
 def test_a_relation_means_what_it_says_of_an_interval() -> None:
-    """An equal value meets `<=` and `>=` alone; an interval that has the limit at an end is told apart."""
+    """An equal value meets `<=` and `>=` alone; so does an interval that ends at the limit."""
     point = {sign: state_of(sign, 5.0, (5.0, 5.0)) for sign in RELATIONS}
     assert point == {"<": "FAIL", "<=": "PASS", ">": "FAIL", ">=": "PASS"}
     above = {sign: state_of(sign, 5.0, (5.0, 6.0)) for sign in RELATIONS}
@@ -206,7 +206,7 @@ TEXTS = st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=12).map("".jo
 @example(text="ttft<" + "9" * 90 + "d")
 @example(text="ttft.p95+-1e99%")
 def test_any_text_is_parsed_or_refused_at_once(kind: str, text: str) -> None:
-    """Never another error, never slow; and what is parsed means the same when it is written again."""
+    """Never another error, never slow; what is parsed means the same when it is written again."""
     began = time.process_time()
     try:
         parsed = PARSERS[kind](text)

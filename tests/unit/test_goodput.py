@@ -48,7 +48,7 @@ def test_failed_and_unsent_requests_miss_every_limit() -> None:
 
 
 def test_a_limit_on_a_metric_that_a_request_lacks_is_neither_met_nor_missed() -> None:
-    """Answers of one token have no TPOT: out of that limit, judged by the other, counted and shown."""
+    """Answers of one token have no TPOT: out of that limit, judged by the other, and counted."""
     records = [answered(n, n * 400.0, 100.0, tokens=8 if n < 6 else 1) for n in range(10)]
     found = goodput("ttft<200ms,tpot<50ms", records)
     assert (found.good, found.ratio, found.without) == (10, 1.0, 0)

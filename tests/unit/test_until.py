@@ -1,4 +1,4 @@
-"""Measuring until a percentile is known well: which requests are looked at, and what is said at the end."""
+"""Measuring until a percentile is known well: which requests are looked at, what is said last."""
 
 import random
 
@@ -77,7 +77,7 @@ def test_an_attempt_that_another_followed_and_warm_up_are_in_no_place() -> None:
 def test_the_end_is_the_same_whatever_order_requests_ended_in(
     workers: int, shuffled: random.Random
 ) -> None:
-    """Numbers dealt to workers in turn, each at its own pace: the last word is that of their order."""
+    """Numbers dealt to workers in turn, each at its own pace: the last word is of their order."""
     queues = [
         [request(number) for number in range(worker, 60, workers)] for worker in range(workers)
     ]
@@ -90,7 +90,7 @@ def test_the_end_is_the_same_whatever_order_requests_ended_in(
 
 
 def test_what_ends_after_the_goal_was_reached_is_in_the_last_word() -> None:
-    """Slow requests that were in flight count, and the interval is never wider than when it ended."""
+    """Slow requests that were in flight count, and the interval is no wider than when it ended."""
     watch, number = PrecisionWatch(GOAL), 0
     while not watch.add(request(number)):
         number += 1
