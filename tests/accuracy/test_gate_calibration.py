@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from llm_latency_lens.criteria.allowance import parse_allowances
-from llm_latency_lens.criteria.change import Compared, change_of
+from llm_latency_lens.criteria.change import ChangeQuestion, change_of
 from llm_latency_lens.criteria.condition import state_of
-from llm_latency_lens.criteria.estimate import Estimate
-from llm_latency_lens.criteria.quantity import Quantity, find_quantity
+from llm_latency_lens.criteria.estimate import QuantityEstimate
+from llm_latency_lens.criteria.quantity import ResultQuantity, find_quantity
 from llm_latency_lens.criteria.spread import known_within
 
 Rng = np.random.Generator
@@ -61,18 +61,18 @@ CASES: list[tuple[str, Callable[[Rng], float]]] = [
 ]
 
 
-def worse(rng: Rng, draw: Callable[[Rng], float], quantity: Quantity, baselines: int) -> bool:
+def worse(rng: Rng, draw: Callable[[Rng], float], quantity: ResultQuantity, baselines: int) -> bool:
     """Whether an equal run fails, held against so many baselines, on the side that is worse."""
     text = f"{quantity.name}>-0%" if quantity.name.startswith("thr") else f"{quantity.name}<+0%"
     (allowance,) = parse_allowances(text)
-    compared = Compared(
+    question = ChangeQuestion(
         quantity=quantity,
-        after=Estimate(value=draw(rng), n=N),
-        before=tuple(Estimate(value=draw(rng), n=N) for _ in range(baselines)),
+        after=QuantityEstimate(value=draw(rng), n=N),
+        before=tuple(QuantityEstimate(value=draw(rng), n=N) for _ in range(baselines)),
         points=False,
         family=1,
     )
-    change, words = change_of(compared)
+    change, words = change_of(question)
     assert change is not None, words
     return state_of(allowance.relation, allowance.limit, (change.low, change.high)) == "FAIL"
 
@@ -108,8 +108,8 @@ def test_a_run_with_repeats_covers_where_the_workload_lies(
     centre = math.exp(float(np.mean(np.log([draw(rng) for _ in range(20_000)]))))
     held = 0
     for _ in range(trials):
-        repeats = [Estimate(value=draw(rng), n=N) for _ in range(5)]
-        interval = known_within(quantity, Estimate(value=draw(rng), n=N), repeats)
+        repeats = [QuantityEstimate(value=draw(rng), n=N) for _ in range(5)]
+        interval = known_within(quantity, QuantityEstimate(value=draw(rng), n=N), repeats)
         assert interval is not None
         held += interval[0] <= centre <= interval[1]
     assert held / trials >= 0.95 - slack(0.95, trials)
@@ -120,14 +120,14 @@ def test_a_run_that_is_worse_is_found() -> None:
     rng, trials, found = np.random.Generator(np.random.PCG64(24)), 300, 0
     quantity = find_quantity("throughput.output_tokens")
     for _ in range(trials):
-        compared = Compared(
+        question = ChangeQuestion(
             quantity=quantity,
-            after=Estimate(value=0.75 * rate(rng), n=N),
-            before=tuple(Estimate(value=rate(rng), n=N) for _ in range(5)),
+            after=QuantityEstimate(value=0.75 * rate(rng), n=N),
+            before=tuple(QuantityEstimate(value=rate(rng), n=N) for _ in range(5)),
             points=False,
             family=1,
         )
-        change, _ = change_of(compared)
+        change, _ = change_of(question)
         assert change is not None
         found += state_of(">", -0.05, (change.low, change.high)) == "FAIL"
     assert found / trials >= 0.95
@@ -138,17 +138,17 @@ def test_percentiles_of_runs_that_vary_use_the_spread_between_them() -> None:
     rng, trials, false, naive = np.random.Generator(np.random.PCG64(25)), 2000, 0, 0
     quantity = find_quantity("ttft.p50")
 
-    def run() -> Estimate:
+    def run() -> QuantityEstimate:
         value = float(rng.lognormal(0.0, 0.05))
-        return Estimate(value=value, interval=(value * 0.99, value * 1.01), n=N)
+        return QuantityEstimate(value=value, interval=(value * 0.99, value * 1.01), n=N)
 
     for _ in range(trials):
         after, before = run(), tuple(run() for _ in range(5))
         for repeats in (before, before[:1]):
-            compared = Compared(
+            question = ChangeQuestion(
                 quantity=quantity, after=after, before=repeats, points=False, family=1
             )
-            change, _ = change_of(compared)
+            change, _ = change_of(question)
             assert change is not None
             failed = state_of("<", 0.0, (change.low, change.high)) == "FAIL"
             false += failed and len(repeats) == 5

@@ -214,6 +214,22 @@ def test_a_run_whose_books_are_wrong_passes_nothing() -> None:
     assert (report.state, report.exit_code) == ("NO VERDICT", ExitCode.INVALID_MEASUREMENT)
 
 
+def test_an_invalid_baseline_decides_nothing() -> None:
+    """One of five whose TTFT is INVALID: no change, no spread, and the reason."""
+    repeats = [measured(seed) for seed in range(5)]
+    ttft = msgspec.structs.replace(repeats[2].metrics["ttft"], verdict="INVALID")
+    metrics = {**repeats[2].metrics, "ttft": ttft}
+    repeats[2] = msgspec.structs.replace(repeats[2], metrics=metrics)
+    report = hold(Gate(allowances=parse_allowances("ttft.p50<+50%")), measured(9), repeats)
+    assert (report.state, report.exit_code) == ("NO VERDICT", ExitCode.INVALID_MEASUREMENT)
+    assert "an invalid measurement is not compared" in report.regressions[0].words
+    found = required(measured(9), "ttft.max<10s", repeats)
+    assert (found.state, found.words) == (
+        "NO VERDICT",
+        "a baseline's measurement is invalid: see its report",
+    )
+
+
 def test_arrivals_known_within_a_width_widen_the_interval_downwards() -> None:
     """A limit between the p95 less its width and the p95 is not surely missed."""
     found = measured(1)

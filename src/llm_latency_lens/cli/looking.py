@@ -9,7 +9,7 @@ import msgspec
 
 from llm_latency_lens.cli.recovery import conclude_records
 from llm_latency_lens.criteria.gate import Gate, hold
-from llm_latency_lens.criteria.quantity import Quantity, estimate, find_quantity
+from llm_latency_lens.criteria.quantity import ResultQuantity, estimate, find_quantity
 from llm_latency_lens.criteria.threshold import parse_thresholds
 from llm_latency_lens.errors import ExitCode, UsageError, did_you_mean
 from llm_latency_lens.metrics.analysis import grouped, history, in_time, ttft_trend
@@ -56,7 +56,7 @@ def analysed(runs: Sequence[StoredRun], given: dict[str, Any]) -> Analysis:
     )
 
 
-def _history(results: Sequence[Result], quantity: Quantity) -> History:
+def _history(results: Sequence[Result], quantity: ResultQuantity) -> History:
     return history(results, quantity.name, lambda result: estimate(quantity, result).value)
 
 

@@ -12,22 +12,22 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.criteria.change import Change, Compared, change_of
+from llm_latency_lens.criteria.change import ChangeQuestion, QuantityChange, change_of
 from llm_latency_lens.criteria.condition import (
     Condition,
-    Kind,
+    ConditionKind,
     State,
     parse_some,
     refusal,
     state_of,
 )
-from llm_latency_lens.criteria.estimate import Estimate
-from llm_latency_lens.criteria.quantity import Quantity, estimate, find_quantity
+from llm_latency_lens.criteria.estimate import QuantityEstimate
+from llm_latency_lens.criteria.quantity import ResultQuantity, estimate, find_quantity
 from llm_latency_lens.metrics.pairs import COMPARED
 from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.result import Result
 
-ALLOWANCE = Kind(name="an allowance", example="ttft.p95<+10%")
+ALLOWANCE = ConditionKind(name="an allowance", example="ttft.p95<+10%")
 Values = tuple[float | None, float | None]
 """Before and after, where they are known."""
 
@@ -44,7 +44,7 @@ class Allowance(Struct, frozen=True, kw_only=True):
     """
 
     text: str
-    quantity: Quantity
+    quantity: ResultQuantity
     relation: str
     limit: float
     points: bool
@@ -93,10 +93,10 @@ def judge_allowance(
     values = (_middle(before), after.value)
     if any(one.verdict == "INVALID" for one in (after, *before)):
         return _untrusted(allowance, values)
-    compared = Compared(
+    question = ChangeQuestion(
         quantity=quantity, after=after, before=before, points=allowance.points, family=family
     )
-    return _verdict(allowance, values, *change_of(compared))
+    return _verdict(allowance, values, *change_of(question))
 
 
 def judge_contrast(allowance: Allowance, comparison: Comparison) -> RegressionVerdict:
@@ -117,7 +117,7 @@ def judge_contrast(allowance: Allowance, comparison: Comparison) -> RegressionVe
     if found.ratio is None or found.interval is None:
         words = f"needs {(found.needs or 0) - found.pairs:,} more pairs"
         return _verdict(allowance, (None, None), None, words)
-    change = Change(found.ratio - 1.0, found.interval[0] - 1.0, found.interval[1] - 1.0)
+    change = QuantityChange(found.ratio - 1.0, found.interval[0] - 1.0, found.interval[1] - 1.0)
     return _verdict(allowance, (None, None), change, "")
 
 
@@ -127,7 +127,7 @@ def _allowance(condition: Condition) -> Allowance:
         reason = f"{condition.value!r} is not a change with its sign, such as +10% or -0.5pp"
         raise refusal(condition.text, ALLOWANCE, reason)
     quantity = (
-        Quantity(name=condition.quantity, unit="")
+        ResultQuantity(name=condition.quantity, unit="")
         if condition.quantity in COMPARED
         else find_quantity(condition.quantity)
     )
@@ -144,7 +144,7 @@ def _allowance(condition: Condition) -> Allowance:
     )
 
 
-def _middle(before: Sequence[Estimate]) -> float | None:
+def _middle(before: Sequence[QuantityEstimate]) -> float | None:
     """The mean of the baselines, on the scale on which changes are taken."""
     values = [one.value for one in before if one.value is not None]
     if len(values) < len(before):
@@ -154,7 +154,7 @@ def _middle(before: Sequence[Estimate]) -> float | None:
 
 
 def _verdict(
-    allowance: Allowance, values: Values, change: Change | None, words: str
+    allowance: Allowance, values: Values, change: QuantityChange | None, words: str
 ) -> RegressionVerdict:
     state: State = "NO VERDICT"
     if change is not None:
@@ -177,7 +177,7 @@ def _untrusted(allowance: Allowance, values: Values) -> RegressionVerdict:
     return msgspec.structs.replace(_verdict(allowance, values, None, words), trusted=False)
 
 
-def _judged(allowance: Allowance, change: Change) -> tuple[State, str]:
+def _judged(allowance: Allowance, change: QuantityChange) -> tuple[State, str]:
     state = state_of(allowance.relation, allowance.limit, (change.low, change.high))
     if state == "PASS":
         return state, ""

@@ -10,14 +10,14 @@ from statistics import NormalDist
 
 from msgspec import Struct
 
-from llm_latency_lens.criteria.estimate import Estimate
-from llm_latency_lens.criteria.quantity import Quantity
+from llm_latency_lens.criteria.estimate import QuantityEstimate
+from llm_latency_lens.criteria.quantity import ResultQuantity
 from llm_latency_lens.criteria.spread import FEWEST_RUNS, missing, needed, reach, usable
 
 _LEVEL = 0.05
 
 
-class Change(Struct, frozen=True):
+class QuantityChange(Struct, frozen=True):
     """A change (0.1 is +10 %, or ten percentage points) and what it is known within."""
 
     value: float
@@ -33,7 +33,7 @@ class _Scaled(Struct, frozen=True):
     high: float | None
 
 
-class Compared(Struct, frozen=True, kw_only=True):
+class ChangeQuestion(Struct, frozen=True, kw_only=True):
     """What is held against what.
 
     Attributes:
@@ -44,9 +44,9 @@ class Compared(Struct, frozen=True, kw_only=True):
         family: how many changes share the level of 5 %.
     """
 
-    quantity: Quantity
-    after: Estimate
-    before: tuple[Estimate, ...]
+    quantity: ResultQuantity
+    after: QuantityEstimate
+    before: tuple[QuantityEstimate, ...]
     points: bool
     family: int
 
@@ -64,59 +64,59 @@ class Compared(Struct, frozen=True, kw_only=True):
         return change if self.points else math.expm1(change)
 
 
-def change_of(compared: Compared) -> tuple[Change | None, str]:
+def change_of(question: ChangeQuestion) -> tuple[QuantityChange | None, str]:
     """Return the change; None with the reason where it is not known."""
-    after, before = compared.after, compared.before
+    after, before = question.after, question.before
     for whose, found in (("the run", after), *(("a baseline", one) for one in before)):
         if found.value is None:
             return None, f"{whose} has no value of it{needed(found)}"
-    if not compared.points and min(map(_lowest, (after, *before))) <= 0.0:
+    if not question.points and min(map(_lowest, (after, *before))) <= 0.0:
         return None, "a change in percent needs values above 0"
-    within, between = _within(compared), _between(compared)
+    within, between = _within(question), _between(question)
     changes = [change for change in (within, between) if change is not None]
     if not changes:
-        return None, missing(compared.quantity, *_least_known(compared))
-    change = Change(
-        compared.unscale(changes[0].value),
-        compared.unscale(min(change.low for change in changes)),
-        compared.unscale(max(change.high for change in changes)),
+        return None, missing(question.quantity, *_least_known(question))
+    change = QuantityChange(
+        question.unscale(changes[0].value),
+        question.unscale(min(change.low for change in changes)),
+        question.unscale(max(change.high for change in changes)),
     )
     return change, "" if within is not None else f"by the spread of {len(before)} runs"
 
 
-def _least_known(compared: Compared) -> tuple[Estimate, tuple[Estimate, ...]]:
+def _least_known(question: ChangeQuestion) -> tuple[QuantityEstimate, tuple[QuantityEstimate, ...]]:
     """The estimate that has no interval, and the baselines."""
-    estimates = (compared.after, *compared.before)
-    least = next((one for one in estimates if one.interval is None), compared.after)
-    return least, compared.before
+    estimates = (question.after, *question.before)
+    least = next((one for one in estimates if one.interval is None), question.after)
+    return least, question.before
 
 
-def _within(compared: Compared) -> Change | None:
+def _within(question: ChangeQuestion) -> QuantityChange | None:
     """The change by the runs' own intervals: half-widths add as squares.
 
     Against fewer than five baselines it reaches from the nearest to the farthest of them.
     """
-    now = _scaled(compared, compared.after)
-    before = [_scaled(compared, one) for one in compared.before]
+    now = _scaled(question, question.after)
+    before = [_scaled(question, one) for one in question.before]
     held = [_averaged(before)] if len(before) >= FEWEST_RUNS else before
-    changes = [_difference(now, then, _wider(compared.confidence)) for then in held]
+    changes = [_difference(now, then, _wider(question.confidence)) for then in held]
     known = [change for change in changes if change is not None]
     if len(known) < len(changes):
         return None
-    return Change(
+    return QuantityChange(
         statistics.fmean(change.value for change in known),
         min(change.low for change in known),
         max(change.high for change in known),
     )
 
 
-def _difference(now: _Scaled, then: _Scaled, wider: float) -> Change | None:
+def _difference(now: _Scaled, then: _Scaled, wider: float) -> QuantityChange | None:
     if now.low is None or now.high is None or then.low is None or then.high is None:
         return None
     change = now.value - then.value
     fall = math.hypot(now.value - now.low, then.high - then.value) * wider
     rise = math.hypot(now.high - now.value, then.value - then.low) * wider
-    return Change(change, change - fall, change + rise)
+    return QuantityChange(change, change - fall, change + rise)
 
 
 def _averaged(runs: list[_Scaled]) -> _Scaled:
@@ -130,28 +130,28 @@ def _averaged(runs: list[_Scaled]) -> _Scaled:
     return _Scaled(value, value - fall, value + rise)
 
 
-def _between(compared: Compared) -> Change | None:
+def _between(question: ChangeQuestion) -> QuantityChange | None:
     """The change by the run-to-run spread of the baselines."""
-    after, before = compared.after, compared.before
-    if after.value is None or not usable(compared.quantity, after, before):
+    after, before = question.after, question.before
+    if after.value is None or not usable(question.quantity, after, before):
         return None
-    values = [compared.scale(one.value) for one in before if one.value is not None]
-    change = compared.scale(after.value) - statistics.fmean(values)
-    far = reach(len(values), compared.quantity.shape, compared.confidence, against_mean=True)
+    values = [question.scale(one.value) for one in before if one.value is not None]
+    change = question.scale(after.value) - statistics.fmean(values)
+    far = reach(len(values), question.quantity.shape, question.confidence, against_mean=True)
     deviation = statistics.stdev(values)
-    return Change(change, change - far.above * deviation, change + far.below * deviation)
+    return QuantityChange(change, change - far.above * deviation, change + far.below * deviation)
 
 
-def _scaled(compared: Compared, found: Estimate) -> _Scaled:
+def _scaled(question: ChangeQuestion, found: QuantityEstimate) -> _Scaled:
     low, high = found.interval or (None, None)
     return _Scaled(
-        compared.scale(found.value or 0.0),
-        None if low is None else compared.scale(low),
-        None if high is None else compared.scale(high),
+        question.scale(found.value or 0.0),
+        None if low is None else question.scale(low),
+        None if high is None else question.scale(high),
     )
 
 
-def _lowest(found: Estimate) -> float:
+def _lowest(found: QuantityEstimate) -> float:
     """The smallest number of an estimate."""
     numbers: tuple[float, ...] = (found.value or 0.0, *(found.interval or ()))
     return min(numbers)

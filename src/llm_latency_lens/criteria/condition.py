@@ -36,7 +36,7 @@ _LONGEST = 100
 _LONGEST_LIST = 2000
 
 
-class Kind(Struct, frozen=True, kw_only=True):
+class ConditionKind(Struct, frozen=True, kw_only=True):
     """A kind of condition.
 
     Attributes:
@@ -66,7 +66,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     value: str
 
 
-def parse_list(text: str, kind: Kind) -> tuple[Condition, ...]:
+def parse_list(text: str, kind: ConditionKind) -> tuple[Condition, ...]:
     """Return the conditions of a list that commas separate; blanks do not matter.
 
     Raises:
@@ -77,7 +77,7 @@ def parse_list(text: str, kind: Kind) -> tuple[Condition, ...]:
     return tuple(parse_condition(part, kind) for part in text.split(",") if part.strip())
 
 
-def parse_some(text: str, kind: Kind) -> tuple[Condition, ...]:
+def parse_some(text: str, kind: ConditionKind) -> tuple[Condition, ...]:
     """Return the conditions of a list that may not be empty.
 
     Raises:
@@ -89,7 +89,7 @@ def parse_some(text: str, kind: Kind) -> tuple[Condition, ...]:
     return conditions
 
 
-def parse_condition(text: str, kind: Kind) -> Condition:
+def parse_condition(text: str, kind: ConditionKind) -> Condition:
     """Take one condition apart.
 
     Raises:
@@ -111,7 +111,7 @@ def parse_condition(text: str, kind: Kind) -> Condition:
     )
 
 
-def refusal(text: str, kind: Kind, reason: str) -> UsageError:
+def refusal(text: str, kind: ConditionKind, reason: str) -> UsageError:
     """Return the error that says what is wrong with a condition, and how one is written."""
     return UsageError(f"{text!r} is not {kind.name}: {reason}; write it like {kind.example}")
 
@@ -123,7 +123,7 @@ def read_percentile(text: str) -> float | None:
     return share or None
 
 
-def read_value(condition: Condition, kind: Kind, unit: str) -> float:
+def read_value(condition: Condition, kind: ConditionKind, unit: str) -> float:
     """Return the condition's value in the base unit.
 
     Raises:
@@ -142,7 +142,7 @@ def read_value(condition: Condition, kind: Kind, unit: str) -> float:
     return float(match[1]) / divisor
 
 
-def read_percent(condition: Condition, kind: Kind) -> float:
+def read_percent(condition: Condition, kind: ConditionKind) -> float:
     """Return a percentage above 0 as a share.
 
     Raises:
@@ -164,7 +164,7 @@ def state_of(relation: str, limit: float, interval: tuple[float, float]) -> Stat
     return "NO VERDICT" if any(met) else "FAIL"
 
 
-def _listed(kind: Kind) -> str:
+def _listed(kind: ConditionKind) -> str:
     return f"{', '.join(kind.relations[:-1])} or {kind.relations[-1]}"
 
 

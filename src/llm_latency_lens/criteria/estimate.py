@@ -13,7 +13,7 @@ from llm_latency_lens.stats.beta import share_interval, student_t_quantile
 Shape = Literal["symmetric", "largest", "smallest"]
 
 
-class Estimate(Struct, frozen=True, kw_only=True):
+class QuantityEstimate(Struct, frozen=True, kw_only=True):
     """A quantity of one run.
 
     Attributes:
@@ -35,19 +35,19 @@ class Single(Struct, frozen=True, kw_only=True):
     """A quantity of a whole run: its unit, how it is read, whether it grows with the requests."""
 
     unit: str
-    read: Callable[[Result], Estimate]
+    read: Callable[[Result], QuantityEstimate]
     grows: bool = False
 
 
-def of_distribution(found: Distribution | None, statistic: str) -> Estimate:
+def of_distribution(found: Distribution | None, statistic: str) -> QuantityEstimate:
     """Return a statistic of a metric; the largest and the smallest value have no interval."""
     if found is None or not found.n:
-        return Estimate(value=None, needs=1)
+        return QuantityEstimate(value=None, needs=1)
     value: float | None = getattr(found, statistic)
     interval = found.interval.get(statistic)
     if statistic == "mean":
         interval = _mean_interval(found)
-    return Estimate(
+    return QuantityEstimate(
         value=value,
         interval=_widened(interval, found.width.get(statistic, 0.0)),
         n=found.n,
@@ -70,57 +70,59 @@ def _widened(interval: tuple[float, float] | None, width: float) -> tuple[float,
     return None if interval is None else (interval[0] - width, interval[1])
 
 
-def _share(outcomes: tuple[str, ...]) -> Callable[[Result], Estimate]:
+def _share(outcomes: tuple[str, ...]) -> Callable[[Result], QuantityEstimate]:
     """The share of planned requests that ended in one of these outcomes."""
     return lambda result: _share_of(
         sum(result.outcomes[name] for name in outcomes), sum(result.outcomes.values())
     )
 
 
-def _share_of(count: int, total: int) -> Estimate:
+def _share_of(count: int, total: int) -> QuantityEstimate:
     if total <= 0:
-        return Estimate(value=None, needs=1)
-    return Estimate(value=count / total, interval=share_interval(count, total), n=total)
+        return QuantityEstimate(value=None, needs=1)
+    return QuantityEstimate(value=count / total, interval=share_interval(count, total), n=total)
 
 
-def _rate_limited(result: Result) -> Estimate:
+def _rate_limited(result: Result) -> QuantityEstimate:
     causes = (failure.count for failure in result.failures if failure.cause == "rate_limited")
     return _share_of(sum(causes), sum(result.outcomes.values()))
 
 
-def _good_share(result: Result) -> Estimate:
+def _good_share(result: Result) -> QuantityEstimate:
     goodput = result.goodput
     if goodput is None:
-        return Estimate(value=None)
+        return QuantityEstimate(value=None)
     return _share_of(goodput.good, result.offered.planned - goodput.without)
 
 
-def _rate(read: Callable[[Result], float | None]) -> Callable[[Result], Estimate]:
+def _rate(read: Callable[[Result], float | None]) -> Callable[[Result], QuantityEstimate]:
     """What a run delivers per second; that of a run in which nothing succeeded is surely 0."""
 
-    def estimate(result: Result) -> Estimate:
+    def estimate(result: Result) -> QuantityEstimate:
         value, succeeded = read(result), result.outcomes["ok"]
         if not succeeded and result.offered.sent:
-            return Estimate(value=0.0, interval=(0.0, 0.0), n=result.offered.sent)
-        return Estimate(value=value, n=succeeded)
+            return QuantityEstimate(value=0.0, interval=(0.0, 0.0), n=result.offered.sent)
+        return QuantityEstimate(value=value, n=succeeded)
 
     return estimate
 
 
-def _dollars(read: Callable[[Result], str | None]) -> Callable[[Result], Estimate]:
-    def estimate(result: Result) -> Estimate:
+def _dollars(read: Callable[[Result], str | None]) -> Callable[[Result], QuantityEstimate]:
+    def estimate(result: Result) -> QuantityEstimate:
         value = read(result)
-        return Estimate(value=None if value is None else float(Decimal(value)), n=_priced(result))
+        return QuantityEstimate(
+            value=None if value is None else float(Decimal(value)), n=_priced(result)
+        )
 
     return estimate
 
 
-def _mean_cost(result: Result) -> Estimate:
+def _mean_cost(result: Result) -> QuantityEstimate:
     cost = result.cost
     if cost is None or cost.mean is None:
-        return Estimate(value=None)
+        return QuantityEstimate(value=None)
     ends = cost.mean_interval
-    return Estimate(
+    return QuantityEstimate(
         value=float(Decimal(cost.mean)),
         interval=(float(Decimal(ends[0])), float(Decimal(ends[1]))) if ends else None,
         n=cost.priced,

@@ -5,7 +5,7 @@ from msgspec import Struct
 from llm_latency_lens.criteria.condition import (
     RELATIONS,
     Condition,
-    Kind,
+    ConditionKind,
     parse_list,
     read_value,
     refusal,
@@ -14,7 +14,7 @@ from llm_latency_lens.criteria.quantity import METRIC_BY_NAME, find_metric
 from llm_latency_lens.metrics.definitions import Metric
 from llm_latency_lens.model.record import Record
 
-LIMIT = Kind(name="a limit", example="ttft<500ms")
+LIMIT = ConditionKind(name="a limit", example="ttft<500ms")
 
 
 class Limit(Struct, frozen=True, kw_only=True):

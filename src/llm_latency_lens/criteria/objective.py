@@ -4,7 +4,7 @@ import math
 
 from llm_latency_lens.criteria.condition import (
     Condition,
-    Kind,
+    ConditionKind,
     parse_some,
     read_percentile,
     read_value,
@@ -15,7 +15,7 @@ from llm_latency_lens.metrics.objective import Objective
 
 __all__ = ["OBJECTIVE", "Objective", "parse_objectives"]
 
-OBJECTIVE = Kind(name="an objective", example="ttft.p95<500ms", relations=("<", "<="))
+OBJECTIVE = ConditionKind(name="an objective", example="ttft.p95<500ms", relations=("<", "<="))
 _LATENCIES = {name: metric for name, metric in METRIC_BY_NAME.items() if metric.unit == "s"}
 
 

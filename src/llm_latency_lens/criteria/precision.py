@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from llm_latency_lens.criteria.condition import (
     WITHIN,
-    Kind,
+    ConditionKind,
     parse_condition,
     read_percent,
     read_percentile,
@@ -13,7 +13,7 @@ from llm_latency_lens.criteria.condition import (
 from llm_latency_lens.criteria.quantity import METRIC_BY_NAME, find_metric
 from llm_latency_lens.metrics.definitions import Metric
 
-PRECISION = Kind(name="a precision", example="ttft.p95+-5%", relations=WITHIN)
+PRECISION = ConditionKind(name="a precision", example="ttft.p95+-5%", relations=WITHIN)
 
 
 class PrecisionGoal(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.criteria.estimate import SINGLE, Estimate, Shape, of_distribution
+from llm_latency_lens.criteria.estimate import SINGLE, QuantityEstimate, Shape, of_distribution
 from llm_latency_lens.errors import UsageError, did_you_mean
 from llm_latency_lens.metrics.column import PERCENTILES
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS, Metric
@@ -16,7 +16,7 @@ _UNITS = {metric.name: metric.unit for metric in METRICS} | dict.fromkeys(GAP_ME
 _SHAPES: dict[str, Shape] = {"max": "largest", "min": "smallest"}
 
 
-class Quantity(Struct, frozen=True, kw_only=True):
+class ResultQuantity(Struct, frozen=True, kw_only=True):
     """One number of a result.
 
     Attributes:
@@ -35,14 +35,14 @@ class Quantity(Struct, frozen=True, kw_only=True):
     grows: bool = False
 
 
-def find_quantity(name: str) -> Quantity:
+def find_quantity(name: str) -> ResultQuantity:
     """Return the quantity of this name; `p99.9` and `p99_9` are the same.
 
     Raises:
         UsageError: there is none, with the nearest name or the statistics that a metric has.
     """
     if name in SINGLE:
-        return Quantity(name=name, unit=SINGLE[name].unit, grows=SINGLE[name].grows)
+        return ResultQuantity(name=name, unit=SINGLE[name].unit, grows=SINGLE[name].grows)
     metric, _, statistic = name.partition(".")
     statistic = statistic.replace(".", "_")
     if metric not in _UNITS:
@@ -52,7 +52,7 @@ def find_quantity(name: str) -> Quantity:
     if statistic not in STATISTICS:
         listed = ", ".join(STATISTICS)
         raise UsageError(f"unknown quantity {name!r}; {metric} has {listed}, such as {metric}.p95")
-    return Quantity(
+    return ResultQuantity(
         name=f"{metric}.{statistic}",
         unit=_UNITS[metric],
         metric=metric,
@@ -73,7 +73,7 @@ def find_metric(name: str, known: dict[str, Metric]) -> Metric:
     return known[name]
 
 
-def estimate(quantity: Quantity, result: Result) -> Estimate:
+def estimate(quantity: ResultQuantity, result: Result) -> QuantityEstimate:
     """Return what a result says of a quantity, with the verdict of what it is taken from."""
     if quantity.metric:
         return of_distribution(result.metrics.get(quantity.metric), quantity.statistic)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from llm_latency_lens.criteria.estimate import Estimate, Shape
-from llm_latency_lens.criteria.quantity import Quantity
+from llm_latency_lens.criteria.estimate import QuantityEstimate, Shape
+from llm_latency_lens.criteria.quantity import ResultQuantity
 from llm_latency_lens.metrics.column import PERCENTILES
 from llm_latency_lens.stats.beta import student_t_quantile
 
@@ -34,7 +34,7 @@ class Reach(Struct, frozen=True):
 
 
 def known_within(
-    quantity: Quantity, found: Estimate, repeats: Sequence[Estimate]
+    quantity: ResultQuantity, found: QuantityEstimate, repeats: Sequence[QuantityEstimate]
 ) -> tuple[float, float] | None:
     """Return the wider of a run's own interval and the run-to-run spread; None without either."""
     if found.value == 0.0 and found.interval is not None:
@@ -46,10 +46,14 @@ def known_within(
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def missing(quantity: Quantity, found: Estimate, repeats: Sequence[Estimate]) -> str:
+def missing(
+    quantity: ResultQuantity, found: QuantityEstimate, repeats: Sequence[QuantityEstimate]
+) -> str:
     """Say why a run gives no interval of a quantity, and what would."""
     if found.value is None:
         return f"unknown{needed(found)}"
+    if any(repeat.verdict == "INVALID" for repeat in repeats):
+        return "a baseline's measurement is invalid: see its report"
     if quantity.statistic in PERCENTILES:
         return "no interval: its requests are too few or too much alike; measure longer"
     if len(repeats) >= FEWEST_RUNS and not same_size(quantity, found, repeats):
@@ -61,13 +65,19 @@ def missing(quantity: Quantity, found: Estimate, repeats: Sequence[Estimate]) ->
     )
 
 
-def usable(quantity: Quantity, found: Estimate, repeats: Sequence[Estimate]) -> bool:
+def usable(
+    quantity: ResultQuantity, found: QuantityEstimate, repeats: Sequence[QuantityEstimate]
+) -> bool:
     """Return whether the repeats show how a quantity varies from run to run."""
-    known = found.value is not None and all(repeat.value is not None for repeat in repeats)
+    known = found.value is not None and all(
+        repeat.value is not None and repeat.verdict != "INVALID" for repeat in repeats
+    )
     return known and len(repeats) >= FEWEST_RUNS and same_size(quantity, found, repeats)
 
 
-def same_size(quantity: Quantity, found: Estimate, repeats: Sequence[Estimate]) -> bool:
+def same_size(
+    quantity: ResultQuantity, found: QuantityEstimate, repeats: Sequence[QuantityEstimate]
+) -> bool:
     """Return whether all runs have about as many requests, where the quantity grows with them."""
     return not quantity.grows or all(
         abs(repeat.n - found.n) <= _SIZE * found.n for repeat in repeats
@@ -101,7 +111,7 @@ def reach(runs: int, shape: Shape, confidence: float, *, against_mean: bool) -> 
 
 
 def _spread_interval(
-    quantity: Quantity, found: Estimate, repeats: Sequence[Estimate]
+    quantity: ResultQuantity, found: QuantityEstimate, repeats: Sequence[QuantityEstimate]
 ) -> tuple[float, float] | None:
     """The interval of a run's expectation, by how its repeats vary."""
     if not usable(quantity, found, repeats) or found.value is None:
@@ -117,6 +127,6 @@ def _spread_interval(
     return found.value + low, found.value + high
 
 
-def needed(found: Estimate) -> str:
+def needed(found: QuantityEstimate) -> str:
     """Say how many requests are missing, where that is known."""
     return f": needs {found.needs - found.n:,} more requests" if found.needs else ""

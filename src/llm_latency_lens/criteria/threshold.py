@@ -10,25 +10,25 @@ from msgspec import Struct
 
 from llm_latency_lens.criteria.condition import (
     Condition,
-    Kind,
+    ConditionKind,
     State,
     parse_some,
     read_value,
     state_of,
 )
-from llm_latency_lens.criteria.estimate import Estimate
-from llm_latency_lens.criteria.quantity import Quantity, estimate, find_quantity
+from llm_latency_lens.criteria.estimate import QuantityEstimate
+from llm_latency_lens.criteria.quantity import ResultQuantity, estimate, find_quantity
 from llm_latency_lens.criteria.spread import known_within, missing
 from llm_latency_lens.model.result import Result
 
-THRESHOLD = Kind(name="a threshold", example="ttft.p95<800ms")
+THRESHOLD = ConditionKind(name="a threshold", example="ttft.p95<800ms")
 
 
 class Threshold(Struct, frozen=True, kw_only=True):
     """A quantity, a relation, and the limit in the quantity's base unit."""
 
     text: str
-    quantity: Quantity
+    quantity: ResultQuantity
     relation: str
     limit: float
 
@@ -92,7 +92,7 @@ def _threshold(condition: Condition) -> Threshold:
 
 
 def _judged(
-    threshold: Threshold, found: Estimate, interval: tuple[float, float] | None
+    threshold: Threshold, found: QuantityEstimate, interval: tuple[float, float] | None
 ) -> tuple[State, str]:
     if found.verdict == "INVALID":
         return "NO VERDICT", "the measurement is invalid: see the report"
@@ -106,7 +106,7 @@ def _judged(
     return state, f"the limit lies inside the interval{_more(threshold, found, interval)}"
 
 
-def _more(threshold: Threshold, found: Estimate, interval: tuple[float, float]) -> str:
+def _more(threshold: Threshold, found: QuantityEstimate, interval: tuple[float, float]) -> str:
     """About how many requests more would settle it if the value stays, by the root of n."""
     if found.interval != interval or not found.n:
         return ""
