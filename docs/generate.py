@@ -10,11 +10,11 @@ import click
 import msgspec
 
 from llm_latency_lens.cli.main import COMMANDS, group
+from llm_latency_lens.criteria.gate import GateReport
 from llm_latency_lens.errors import EXIT_CODE_MEANING
 from llm_latency_lens.metrics.as_tools import TOOLS, Reported, as_tool
 from llm_latency_lens.metrics.columns import FIELDS
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
-from llm_latency_lens.metrics.gate import GateReport
 from llm_latency_lens.metrics.quality import CHECKS
 from llm_latency_lens.model.analysis import Analysis
 from llm_latency_lens.model.capacity import Capacity

@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.criteria.objective import Objective, parse_objectives
 from llm_latency_lens.load import Load
-from llm_latency_lens.metrics.objective import Objective, ObjectiveJudge, parse_objectives
+from llm_latency_lens.metrics.objective import ObjectiveJudge
 from llm_latency_lens.metrics.summary import Summary
 from llm_latency_lens.model.capacity import Capacity, CapacityStep
 from llm_latency_lens.model.record import Record

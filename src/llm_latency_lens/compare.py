@@ -11,13 +11,13 @@ import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.load import Load
 from llm_latency_lens.metrics.checks.evidence import Evidence, worst
 from llm_latency_lens.metrics.contrasts import Question, contrasts, noise_floor
 from llm_latency_lens.metrics.pairs import COMPARED, Pairs
 from llm_latency_lens.metrics.quality import DATA_CHECKS, run_checks, verdict_of
-from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.comparison import ArmResult, Comparison, Contrast, Finding
 from llm_latency_lens.model.record import Record

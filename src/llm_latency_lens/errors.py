@@ -11,6 +11,7 @@ Each message is one line: what, where, what to do next. What a *peer* does wrong
 exception: it is a record with its outcome.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -71,3 +72,16 @@ class InvalidMeasurementError(LensError):
     """The measurement contradicts itself, so no number of it may be used."""
 
     exit_code = ExitCode.INVALID_MEASUREMENT
+
+
+_LONGEST_NAME = 60
+"""Nobody meant a name longer than this one, and looking for its neighbours would take long."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known one, else all of them."""
+    import difflib  # noqa: PLC0415 - only on error
+
+    names = list(known)
+    near = difflib.get_close_matches(name[:_LONGEST_NAME].lower(), names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

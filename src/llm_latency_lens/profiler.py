@@ -21,12 +21,13 @@ from msgspec import Struct
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.criteria.limit import parse_limits
+from llm_latency_lens.criteria.precision import parse_precision
+from llm_latency_lens.criteria.until import PrecisionWatch
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.interpret.interpret import interpret, subject_of
 from llm_latency_lens.load import Load, check_arrivals, plan_of
-from llm_latency_lens.metrics.precision import Until, parse_goal
 from llm_latency_lens.metrics.result import Setting, build_result
-from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.record import Record
@@ -198,7 +199,7 @@ class Profiler:
         check_arrivals(plan)
         parse_limits(load.goodput)
         if load.until_precise:
-            parse_goal(load.until_precise)
+            parse_precision(load.until_precise)
         asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed)
         workers = load.workers or max(usable_cpus() - 1, 1)
         most = plan.phases[-1].arrival.concurrency
@@ -249,7 +250,7 @@ class Profiler:
         """
         prepared = load if isinstance(load, Benchmark) else self.prepare(load, workload)
         summary = Summary(parse_limits(prepared.goodput))
-        until = Until(parse_goal(prepared.until)) if prepared.until else None
+        until = PrecisionWatch(parse_precision(prepared.until)) if prepared.until else None
         ending: list[asyncio.Task[None]] = []
 
         def look(record: Record) -> None:

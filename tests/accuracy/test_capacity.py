@@ -13,7 +13,8 @@ from msgspec import Struct
 from tests.support.queueing import MS, PROMPT, served
 from tests.support.records import answered
 
-from llm_latency_lens.metrics.objective import ObjectiveJudge, parse_objectives
+from llm_latency_lens.criteria.objective import parse_objectives
+from llm_latency_lens.metrics.objective import ObjectiveJudge
 from llm_latency_lens.simulator.batching import Batching
 from llm_latency_lens.stats.capacity import Bracket, CapacitySearch
 

@@ -55,6 +55,58 @@ def test_a_missed_threshold_and_a_regression_have_their_own_codes(folder: pathli
     assert "::error title=latency gate::ttft.p50<+10%25" in worse.err
 
 
+@pytest.fixture(scope="module")
+def repeats(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Six runs of one workload in files 0.json .. 5.json, and one that asked for fewer tokens."""
+    path = tmp_path_factory.mktemp("repeats")
+    spec = SimulatorSpec(
+        ttft=parse_latency("lognormal:10ms,0.2"), itl=parse_latency("1ms"), tokens=4
+    )
+    with SimulatorProcess(spec) as server:
+        words = ["benchmark", "openai:sim", "--base-url", server.base_url, "-p", "hi", "-n", "60"]
+        for name, more in [(str(n), ["--max-tokens", "128"]) for n in range(6)] + [
+            ("other", ["--max-tokens", "256", "--temperature", "0.5"])
+        ]:
+            found = lll(*words, *more, "--json", "--allow-invalid", cwd=path)
+            assert found.code == 0, found.err
+            (path / f"{name}.json").write_text(found.out)
+    return path
+
+
+def test_repeated_baselines_show_how_much_a_rate_varies(repeats: pathlib.Path) -> None:
+    """No verdict from one baseline, PASS from five, FAIL where more than is possible is asked."""
+    five = [word for n in range(1, 6) for word in ("--baseline", f"{n}.json")]
+    allow = ["--allow", "throughput.requests>-90%"]
+    one = lll("gate", "0.json", *five[:2], *allow, cwd=repeats)
+    assert one.code in {4, 5}, one.err
+    assert "at least 5 runs of the same workload" in " ".join(one.out.split())
+    found = lll("gate", "0.json", *five, *allow, "--json", cwd=repeats)
+    document = json.loads(found.out)
+    assert len(document["baselines"]) == 5
+    assert document["regressions"][0]["state"] == "PASS", document
+    more = lll("gate", "0.json", *five, "--allow", "throughput.requests>+900%", cwd=repeats)
+    assert more.code == 7, more.out
+    assert "against 5 baselines" in more.out
+    alone = lll("gate", "0.json", "--require", "throughput.requests>1/s", cwd=repeats)
+    assert alone.code in {4, 5}
+    held = lll("gate", "0.json", *five, "--require", "throughput.requests>1/s", cwd=repeats)
+    assert held.code == 0, held.out
+
+
+def test_a_baseline_that_asked_for_something_else_is_refused(repeats: pathlib.Path) -> None:
+    """Both parameters, in words; so is the same file twice."""
+    allow = ["--allow", "ttft.p50<+10%"]
+    found = lll("gate", "0.json", "--baseline", "other.json", *allow, cwd=repeats)
+    assert (found.code, found.out) == (2, "")
+    for words in (
+        "the baseline asked for 256 output tokens, this run asked for 128 output tokens",
+        "the baseline asked for temperature 0.5, this run set no temperature",
+    ):
+        assert words in found.err
+    twice = lll("gate", "0.json", *["--baseline", "1.json"] * 2, *allow, cwd=repeats)
+    assert (twice.code, "given twice" in twice.err) == (2, True)
+
+
 def test_a_comparison_is_held_to_allowances(folder: pathlib.Path) -> None:
     """Its second target against its first: 50 % slower is no 10 %, but less than twice as slow."""
     worse = lll("gate", "both.json", "--allow", "ttft<+10%", cwd=folder)

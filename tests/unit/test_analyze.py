@@ -13,6 +13,7 @@ from llm_latency_lens.errors import UsageError
 from llm_latency_lens.metrics.analysis import grouped, history, in_time, ttft_trend
 from llm_latency_lens.metrics.where import parse_where
 from llm_latency_lens.model.record import Record
+from llm_latency_lens.model.result import Result
 
 FAST = answered(1, 0.0, 80.0, target="openai:a", finish_reason="stop")
 SLOW = answered(2, 0.0, 800.0, target="anthropic:b", finish_reason="length", worker=1)
@@ -107,6 +108,12 @@ def test_groups_and_stretches_add_up() -> None:
     assert found.interval[0] < 0.4 < found.interval[1]
 
 
+def ttft_p50(result: Result) -> float | None:
+    """The quantity of the history."""
+    p50: float | None = result.metrics["ttft"].p50
+    return p50
+
+
 def test_a_step_in_the_history_is_found_and_a_short_one_says_what_it_needs() -> None:
     """30 runs, 40 % slower from the 16th on; ten runs are too few to look."""
     runs = []
@@ -115,8 +122,8 @@ def test_a_step_in_the_history_is_found_and_a_short_one_says_what_it_needs() -> 
         run = {**one.run, "id": f"r{number:02}", "started": f"2026-01-{number + 1:02}T00:00:00Z"}
         runs.append(msgspec.structs.replace(one, run=run))
     random.Random(2).shuffle(runs)
-    found = history(runs, "ttft.p50")
+    found = history(runs, "ttft.p50", ttft_p50)
     assert [value[0] for value in found.runs] == [f"r{n:02}" for n in range(30)]
     assert [change.run for change in found.changes] == ["r15"]
     assert found.needs is None
-    assert history(runs[:10], "ttft.p50").needs == 20
+    assert history(runs[:10], "ttft.p50", ttft_p50).needs == 20

@@ -1,13 +1,11 @@
 """The pure parts of a search: which rate comes next, what an objective is, when a load is judged."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.records import answered, refused
 
-from llm_latency_lens.errors import UsageError
-from llm_latency_lens.metrics.objective import ObjectiveJudge, parse_objectives
-from llm_latency_lens.metrics.precision import Until, parse_goal
+from llm_latency_lens.criteria.objective import parse_objectives
+from llm_latency_lens.metrics.objective import ObjectiveJudge
 from llm_latency_lens.stats.capacity import Bracket, CapacitySearch
 
 
@@ -69,23 +67,6 @@ def test_a_pass_that_does_not_hold_is_given_up() -> None:
     assert search.bracket.passed <= 10.0
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "no objective"),
-        ("ttft<500ms", "is not an objective"),
-        ("tft.p95<500ms", "did you mean 'ttft'"),
-        ("tps_request.p95<5", "unknown latency"),
-        ("ttft.p95<500", "unit"),
-        ("ttft.p00<5ms", "above 0"),
-    ],
-)
-def test_wrong_objectives_are_refused(text: str, said: str) -> None:
-    """With what is meant."""
-    with pytest.raises(UsageError, match=said):
-        parse_objectives(text)
-
-
 def judged(judge: ObjectiveJudge, ttft: "list[float]") -> str:
     """What the judge says after requests with these TTFTs (ms); None stands for a failure."""
     for number, value in enumerate(ttft):
@@ -105,35 +86,3 @@ def test_clear_loads_are_judged_soon() -> None:
     for number in range(300):
         failing.add(refused(number, number * 50.0))
     assert failing.judgement == "fail"
-
-
-def test_a_precision_is_reached_once_the_interval_is_narrow() -> None:
-    """A spread of a tenth: +-5 % of the median soon, and the first value inside the interval then."""
-    until = Until(parse_goal("ttft.p50+-5%"))
-    number = 0
-    while not until.reached:
-        until.add(answered(number, number * 50.0, 100.0 + (37 * number) % 21))
-        number += 1
-        assert number < 2000
-    found = until.precision()
-    assert found.interval is not None
-    assert found.width is not None
-    assert found.width <= 0.05
-    assert found.interval[0] <= 0.110 <= found.interval[1]
-    few = Until(parse_goal("ttft.p95+-1%"))
-    few.add(answered(0, 0.0, 100.0))
-    assert (few.precision().reached, few.precision().interval) == (False, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("ttft+-5%", "is not a precision"),
-        ("tft.p95+-5%", "did you mean 'ttft'"),
-        ("ttft.p95+-5", "like 5%"),
-    ],
-)
-def test_wrong_precisions_are_refused(text: str, said: str) -> None:
-    """With what is meant."""
-    with pytest.raises(UsageError, match=said):
-        parse_goal(text)

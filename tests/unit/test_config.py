@@ -157,7 +157,7 @@ def test_f3_a_percentile_is_written_in_hundredths(tmp_path: pathlib.Path) -> Non
 
 def check_goodput(text: str) -> None:
     """Parse limits."""
-    from llm_latency_lens.metrics.slo import parse_limits  # noqa: PLC0415 - this test's alone
+    from llm_latency_lens.criteria.limit import parse_limits  # noqa: PLC0415 - this test's alone
 
     parse_limits(text)
 

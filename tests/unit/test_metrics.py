@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_latency_lens.errors import UsageError
 from llm_latency_lens.metrics.checks.evidence import Evidence
 from llm_latency_lens.metrics.definitions import METRICS
 from llm_latency_lens.metrics.quality import run_checks, verdict_of
-from llm_latency_lens.metrics.slo import is_good, parse_limits
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.record import Outcome, OutcomeKind, Record, TokenCounts
 from llm_latency_lens.model.recording import ConnectionFacts, Marks
@@ -122,9 +120,9 @@ def test_unknown_stays_null() -> None:
     assert {of(empty) for of in OF.values()} == {None}
 
 
-def summarised(*records: Record, limits: str = "") -> Summary:
+def summarised(*records: Record) -> Summary:
     """A fold over records."""
-    summary = Summary(parse_limits(limits))
+    summary = Summary()
     for one in records:
         summary.add(one)
     return summary
@@ -303,33 +301,6 @@ def test_l5_a_lost_worker_voids_the_run() -> None:
     assert verdicts(found)["books"] == "VALID"
     assert verdicts(found)["lost worker"] == "INVALID"
     assert verdict_of("ttft", found)[0] == "INVALID"
-
-
-def test_goodput_counts_what_was_offered() -> None:
-    """Failed and unsent requests are bad ones; so is a request without the metric."""
-    summary = summarised(
-        record(0, ttft=100), record(1, ttft=300), failed(2), limits="ttft<200ms, tpot<=50ms"
-    )
-    found = summary.goodput(Counts(planned=4, not_sent=1))
-    assert found is not None
-    assert (found.good, found.ratio) == (1, 0.25)
-    assert not is_good(record(tokens=1), parse_limits("tpot<1s"))
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("ttft", "write it like"),
-        ("tfft<1s", "did you mean 'ttft'"),
-        ("ttft<1", "no unit"),
-        ("decode_speed>fast", "not a number"),
-        ("ttft<-1s", "not a duration"),
-    ],
-)
-def test_f1_wrong_limits_are_refused(text: str, words: str) -> None:
-    """F1: with the nearest metric, or what is missing."""
-    with pytest.raises(UsageError, match=words):
-        parse_limits(text)
 
 
 def closed_and_open_loop(

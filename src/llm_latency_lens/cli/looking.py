@@ -1,6 +1,5 @@
 """From stored runs to an analysis, or to thresholds held."""
 
-import difflib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +8,14 @@ import click
 import msgspec
 
 from llm_latency_lens.cli.recovery import conclude_records
-from llm_latency_lens.errors import ExitCode, UsageError
+from llm_latency_lens.criteria.gate import Gate, hold
+from llm_latency_lens.criteria.quantity import ResultQuantity, estimate, find_quantity
+from llm_latency_lens.criteria.threshold import parse_thresholds
+from llm_latency_lens.errors import ExitCode, UsageError, did_you_mean
 from llm_latency_lens.metrics.analysis import grouped, history, in_time, ttft_trend
 from llm_latency_lens.metrics.columns import BY_NAME
-from llm_latency_lens.metrics.gate import Gate, hold
-from llm_latency_lens.metrics.threshold import check_quantity, parse_thresholds
 from llm_latency_lens.metrics.where import parse_where
-from llm_latency_lens.model.analysis import Analysis
+from llm_latency_lens.model.analysis import Analysis, History
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import RESULT_SCHEMA, Result
 from llm_latency_lens.report.console import print_report
@@ -37,10 +37,9 @@ def analysed(runs: Sequence[StoredRun], given: dict[str, Any]) -> Analysis:
         UsageError: a wrong filter, field or quantity.
     """
     if given["by"] not in BY_NAME:
-        near = difflib.get_close_matches(given["by"], BY_NAME, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(BY_NAME)}"
+        hint = did_you_mean(given["by"], BY_NAME)
         raise UsageError(f"--by: unknown field {given['by']!r}; {hint}")
-    quantity = check_quantity(given["history"], given["history"]) if given["history"] else ""
+    quantity = find_quantity(given["history"]) if given["history"] else None
     records = matching(runs, given["where"])
     found, cut = ttft_trend(records)
     return Analysis(
@@ -53,8 +52,12 @@ def analysed(runs: Sequence[StoredRun], given: dict[str, Any]) -> Analysis:
         trend=found.change if found else None,
         trend_interval=found.interval if found else None,
         steady_from=cut,
-        history=history(_results(runs), quantity) if quantity else None,
+        history=_history(_results(runs), quantity) if quantity else None,
     )
+
+
+def _history(results: Sequence[Result], quantity: ResultQuantity) -> History:
+    return history(results, quantity.name, lambda result: estimate(quantity, result).value)
 
 
 def held(runs: Sequence[StoredRun], given: dict[str, Any]) -> int:

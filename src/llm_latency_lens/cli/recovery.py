@@ -9,9 +9,9 @@ from llm_latency_lens.compare import ComparisonFold
 from llm_latency_lens.cost.book import open_price_book
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.interpret.interpret import Subject
 from llm_latency_lens.metrics.result import Setting, build_result
-from llm_latency_lens.metrics.slo import parse_limits
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.comparison import Comparison

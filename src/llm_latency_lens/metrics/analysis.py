@@ -1,12 +1,11 @@
 """Stored records read again: grouped by a field, cut into stretches of time; and results over a history."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from llm_latency_lens.metrics.columns import BY_NAME
 from llm_latency_lens.metrics.summary import Counts, Summary
-from llm_latency_lens.metrics.threshold import estimate
 from llm_latency_lens.model.analysis import Bucket, Change, Group, History
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import Result
@@ -75,13 +74,18 @@ def ttft_trend(records: Iterable[Record]) -> tuple[Trend | None, float | None]:
     return trend(series), None if cut is None else cut / max(len(series), 1)
 
 
-def history(results: Sequence[Result], quantity: str) -> History:
-    """A quantity over results in the order of their start: steps, where there are enough runs, and the trend."""
+def history(
+    results: Sequence[Result], quantity: str, read: Callable[[Result], float | None]
+) -> History:
+    """A quantity over results in the order of their start: steps, where there are enough, and the trend.
+
+    `read` gives the quantity of a result.
+    """
     ordered = sorted(results, key=lambda result: str(result.run["started"]))
     known = [
         (str(result.run["id"]), str(result.run["started"]), value)
         for result in ordered
-        if (value := estimate(quantity, result).value) is not None
+        if (value := read(result)) is not None
     ]
     series = np.array([value for _, _, value in known])
     enough = len(series) >= FEWEST_RUNS

@@ -4,23 +4,16 @@
 ever. So each objective is a rate of violations, judged by a test that may be looked at at any time.
 """
 
-import difflib
-import re
-
 import numpy as np
 from msgspec import Struct
 
-from llm_latency_lens.errors import UsageError
-from llm_latency_lens.metrics.definitions import METRICS, Metric
+from llm_latency_lens.metrics.definitions import Metric
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.stats.capacity import Judgement
 from llm_latency_lens.stats.dependence import dependence
 from llm_latency_lens.stats.quantiles import Floats
 from llm_latency_lens.stats.sequential import log_evidence_above, log_evidence_below
-from llm_latency_lens.units import NS_PER_S, parse_duration
 
-_OBJECTIVE = re.compile(r"\s*([a-z_0-9]+)\.p(\d{1,2}(?:[._]\d)?)\s*<=?\s*(.+?)\s*")
-_LATENCIES = {metric.name: metric for metric in METRICS if metric.unit == "s"}
 _FOR_EVER = 10.0
 _FLOOD = 200
 _EVERY = 25
@@ -35,39 +28,16 @@ class Objective(Struct, frozen=True):
     p: float
     limit: float
 
-    def of(self, record: Record) -> float:
-        """The request's latency over the limit, at most 10; a failed one took for ever, one without it none."""
+    def of(self, record: Record) -> float | None:
+        """Return the request's latency over the limit, at most 10; a failed request took for ever.
+
+        None where a successful request does not have the latency: it neither keeps nor violates the
+        objective.
+        """
         if record.outcome.kind is not OutcomeKind.OK:
             return _FOR_EVER
-        return min((self.metric.of(record) or 0.0) / self.limit, _FOR_EVER)
-
-
-def parse_objectives(text: str) -> tuple[Objective, ...]:
-    """Parse `ttft.p95<500ms,tpot.p95<50ms`.
-
-    Raises:
-        UsageError: not an objective, or an unknown latency (with the nearest name).
-    """
-    found = tuple(_parse(part) for part in text.split(",") if part.strip())
-    if not found:
-        raise UsageError("no objective: write it like ttft.p95<500ms")
-    return found
-
-
-def _parse(text: str) -> Objective:
-    match = _OBJECTIVE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{text.strip()!r} is not an objective; write it like ttft.p95<500ms")
-    name, percentile, limit = match.groups()
-    metric = _LATENCIES.get(name)
-    if metric is None:
-        near = difflib.get_close_matches(name, _LATENCIES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_LATENCIES)}"
-        raise UsageError(f"unknown latency {name!r} in {text.strip()!r}; {hint}")
-    p = float(percentile.replace("_", ".")) / 100.0
-    if p == 0.0:
-        raise UsageError(f"{text.strip()!r}: a percentile lies above 0")
-    return Objective(text.strip(), metric, p, parse_duration(limit) / NS_PER_S)
+        latency = self.metric.of(record)
+        return None if latency is None else min(latency / self.limit, _FOR_EVER)
 
 
 class ObjectiveJudge:
@@ -94,7 +64,9 @@ class ObjectiveJudge:
         self.seen += 1
         if self.seen > self._ramp:
             for objective, latencies in zip(self._objectives, self._latencies, strict=True):
-                latencies.append(objective.of(record))
+                excess = objective.of(record)
+                if excess is not None:
+                    latencies.append(excess)
             if self.judgement == "undecided" and self.seen % _EVERY == 0:
                 self.judgement = self._look()
         return self.judgement

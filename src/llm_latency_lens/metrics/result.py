@@ -144,8 +144,9 @@ def _offered(summary: Summary, setting: Setting) -> Offered:
 
 def _cost(summary: Summary, setting: Setting) -> Cost:
     spec = setting.header.spec
-    good = summary.good if summary.limited else summary.outcomes["ok"]
-    found = summary.spending.cost(good, spec.get("price"), _WHY_UNKNOWN.format(spec["target"]))
+    found = summary.spending.cost(
+        summary.good, spec.get("price"), _WHY_UNKNOWN.format(spec["target"])
+    )
     return msgspec.structs.replace(found, cap=setting.cap)
 
 

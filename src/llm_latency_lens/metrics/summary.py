@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from llm_latency_lens.metrics.column import Column, PooledColumn
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.delivery import Deliveries
-from llm_latency_lens.metrics.slo import Limit, is_good
+from llm_latency_lens.metrics.formulas import gap_bounds
+from llm_latency_lens.metrics.goodput import GoodputFold, RequestLimit
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
 from llm_latency_lens.model.record import OutcomeKind, Record
@@ -36,8 +38,10 @@ class Counts(Struct, frozen=True, kw_only=True):
 class Summary:
     """Add records in any order; the same set gives the same numbers."""
 
-    def __init__(self, limits: tuple[Limit, ...] = ()) -> None:
-        self.columns = {metric.name: Column() for metric in METRICS}
+    def __init__(self, limits: Sequence[RequestLimit] = ()) -> None:
+        self.columns = {
+            metric.name: Column(bounded=metric.bounds is not None) for metric in METRICS
+        }
         self.gaps = {name: PooledColumn() for name in GAP_METRICS}
         self.slip = Column()
         self.lateness = Column()
@@ -57,9 +61,8 @@ class Summary:
         self.new_connections = 0
         self.reused_connections = 0
         self.deliveries = Deliveries()
-        self.good = 0
+        self.goodput_fold = GoodputFold(limits)
         self.failures: dict[tuple[str, str], Failure] = {}
-        self._limits = limits
         self._sent = array("q")
         self._tokens: Counter[str] = Counter()
         self._known: set[str] = set()
@@ -95,7 +98,8 @@ class Summary:
 
     def _add_success(self, record: Record) -> None:
         for metric in METRICS:
-            self.columns[metric.name].add(metric.of(record))
+            bounds = metric.bounds(record) if metric.bounds is not None else None
+            self.columns[metric.name].add(metric.of(record), bounds)
         self._sent.append(record.marks.sent or 0)
         self.deliveries.add(record)
         self._add_gaps(record)
@@ -107,8 +111,7 @@ class Summary:
         self._add_answerer(record)
         if record.finish_reason:
             self.finish_reasons[record.finish_reason] += 1
-        if is_good(record, self._limits):
-            self.good += 1
+        self.goodput_fold.add(record)
 
     def _add_answerer(self, record: Record) -> None:
         """What answered, by its own words: counted, and of each success in the order of `columns`."""
@@ -124,8 +127,11 @@ class Summary:
             return
         gaps = np.diff(np.array(arrivals, np.float64)) / NS_PER_S
         weights = np.array(events[1:], np.float64)
-        self.gaps["icl"].add(gaps)
-        self.gaps["itl"].add(gaps / weights, weights)
+        low, high = gap_bounds(record) if record.arrival_widths else (gaps, gaps)
+        bounds = (low, high) if record.arrival_widths else None
+        self.gaps["icl"].add(gaps, bounds=bounds)
+        per_token = None if bounds is None else (low / weights, high / weights)
+        self.gaps["itl"].add(gaps / weights, weights, per_token)
 
     def _add_tokens(self, record: Record) -> None:
         tokens = record.tokens
@@ -159,9 +165,9 @@ class Summary:
         return found
 
     @property
-    def limited(self) -> bool:
-        """Whether there are limits that a good request must meet."""
-        return bool(self._limits)
+    def good(self) -> int:
+        """How many requests succeeded and met every limit, where there are any."""
+        return self.goodput_fold.good
 
     @property
     def coalesced(self) -> float | None:
@@ -223,15 +229,9 @@ class Summary:
 
     def goodput(self, counts: Counts) -> Goodput | None:
         """Good requests against all that were offered; None where no limit was given."""
-        if not self._limits:
-            return None
         whole = self.timeline.whole
-        return Goodput(
-            limits=tuple(limit.text for limit in self._limits),
-            good=self.good,
-            ratio=self.good / counts.planned if counts.planned else None,
-            rate=self.good / whole.seconds if whole is not None and whole.seconds else None,
-        )
+        seconds = whole.seconds if whole is not None else None
+        return self.goodput_fold.goodput(counts.planned, seconds)
 
     def books(self, counts: Counts) -> dict[str, int]:
         """Every outcome of the closed set, with its count."""

@@ -5,12 +5,11 @@ kind of node that may occur has a row here, and nothing else does. What a record
 """
 
 import ast
-import difflib
 import operator
 import re
 from collections.abc import Callable
 
-from llm_latency_lens.errors import UsageError
+from llm_latency_lens.errors import UsageError, did_you_mean
 from llm_latency_lens.metrics.columns import BY_NAME, Value
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.units import NS_PER_S, parse_duration
@@ -100,8 +99,7 @@ def _read(node: ast.expr, text: str) -> Read:
 def _field(node: ast.Name, text: str) -> Read:
     field = BY_NAME.get(node.id)
     if field is None:
-        near = difflib.get_close_matches(node.id, BY_NAME, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(BY_NAME)}"
+        hint = did_you_mean(node.id, BY_NAME)
         raise UsageError(f"--where {text!r}: unknown field {node.id!r}; {hint}")
     return field.of
 

@@ -127,20 +127,48 @@ class Throughput(Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
 
 
+class LimitCount(Struct, frozen=True, kw_only=True):
+    """What became of one limit.
+
+    Attributes:
+        text: the limit.
+        met: requests that have the metric and keep the limit.
+        missed: requests that do not keep it, those that failed or were not sent among them.
+        without: successful requests that do not have the metric: neither met nor missed.
+    """
+
+    text: str
+    met: int
+    missed: int
+    without: int
+
+
 class Goodput(Struct, frozen=True, kw_only=True):
-    """Requests that met every limit, against all that were offered (failed and unsent count as bad)."""
+    """Requests that met every limit whose metric they have, against all that were offered.
+
+    Attributes:
+        limits: the limits, as they were written.
+        good: requests that succeeded and met all of them.
+        ratio: good of those offered less those `without` (failed and unsent count as missed).
+        rate: good requests per second of the whole run.
+        without: successful requests that have none of the limits' metrics; in no ratio.
+        by_limit: what became of each limit.
+    """
 
     limits: tuple[str, ...]
     good: int
     ratio: float | None
     rate: float | None
+    without: int = 0
+    by_limit: tuple[LimitCount, ...] = ()
 
 
 class Cost(Struct, frozen=True, kw_only=True):
     """What the run cost, in US dollars as decimal strings, by its requests' own counts.
 
-    `total` has warm-up (alone in `warmup`) and failed requests in it; `per_thousand_good` is for those
-    that succeeded, or with limits those that met them. `priced` requests have a cost, of `estimated`
+    `mean` is of the priced requests, `mean_interval` its 95 % interval. `total` has warm-up (alone
+    in `warmup`) and failed requests in it; `per_thousand_good` is for those that succeeded, or with
+    limits those that met them. `priced` requests have a cost, of `estimated`
     ones by counts that nobody bills by; of `unknown` ones nobody knows. Without a `price`, `note` says
     why. With a cap, `cap` says what it was and what became of it.
     """
@@ -149,6 +177,7 @@ class Cost(Struct, frozen=True, kw_only=True):
     parts: dict[str, str]
     warmup: str
     mean: str | None
+    mean_interval: tuple[str, str] | None = None
     per_thousand_good: str | None
     priced: int
     unknown: int

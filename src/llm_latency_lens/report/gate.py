@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from llm_latency_lens.metrics.gate import GateReport
-from llm_latency_lens.metrics.regression import RegressionVerdict
-from llm_latency_lens.metrics.threshold import State, ThresholdVerdict
+from llm_latency_lens.criteria.allowance import RegressionVerdict
+from llm_latency_lens.criteria.condition import State
+from llm_latency_lens.criteria.gate import GateReport
+from llm_latency_lens.criteria.threshold import ThresholdVerdict
 from llm_latency_lens.report.document import Block, Note, Report, Table, Tone
 from llm_latency_lens.units import NS_PER_S, format_duration
 
@@ -31,6 +32,8 @@ def summary(gate: GateReport) -> str:
     gates = gate.cases
     passed = sum(one.state == "PASS" for one in gates)
     against = f" against {gate.baseline}" if gate.baseline else ""
+    if len(gate.baselines) > 1:
+        against = f" against {len(gate.baselines)} baselines"
     doubt = "" if gate.verdict == "VALID" else f"; the measurement is {gate.verdict}"
     return f"{gate.state}: {passed} of {len(gates)} kept{against}{doubt}"
 
@@ -59,7 +62,8 @@ def change_of(one: RegressionVerdict) -> tuple[str, str, str, str]:
     """Before, after, the change and its interval."""
 
     def signed(change: float) -> str:
-        return f"{change:+.1%}".replace("%", " pp") if one.text.rstrip().endswith("pp") else f"{change:+.1%}"  # fmt: skip
+        shown = f"{change:+.1%}"
+        return shown.replace("%", " pp") if one.text.endswith("pp") else shown
 
     values = tuple("-" if v is None else shown_in(v, one.unit) for v in (one.baseline, one.value))
     if one.change is None or one.interval is None:

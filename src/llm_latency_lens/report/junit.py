@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from llm_latency_lens.metrics.gate import GateReport
+from llm_latency_lens.criteria.gate import GateReport
 from llm_latency_lens.model.result import Result
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -12,6 +12,7 @@ from llm_latency_lens.model.result import (
     Verdict,
 )
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
+from llm_latency_lens.report.goodput import goodput_facts
 from llm_latency_lens.report.spending import spending
 from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate, format_size
 
@@ -253,16 +254,7 @@ def _throughput(result: Result) -> Block | None:
     speed = result.metrics.get("decode_speed")
     if speed is not None and speed.p50 is not None:
         facts.append(Fact("one request decodes", rate(speed.p50, "tokens"), "median of 1 / TPOT"))
-    goodput = result.goodput
-    if goodput is not None:
-        share = "-" if goodput.ratio is None else f"{goodput.ratio:.1%}"
-        facts.append(
-            Fact(
-                "goodput",
-                f"{share} of what was offered, {rate(goodput.rate, 'requests')}",
-                ", ".join(goodput.limits),
-            )
-        )
+    facts += goodput_facts(result.goodput)
     return Facts("Throughput", tuple(facts))
 
 

@@ -1,0 +1,29 @@
+"""Goodput, to be read: the share of good requests, and what became of each limit."""
+
+from collections.abc import Iterator
+
+from llm_latency_lens.model.result import Goodput, LimitCount
+from llm_latency_lens.report.document import Fact
+from llm_latency_lens.units import format_rate
+
+
+def goodput_facts(goodput: Goodput | None) -> Iterator[Fact]:
+    """Give the share and the rate, then one line a limit."""
+    if goodput is None:
+        return
+    share = "-" if goodput.ratio is None else f"{goodput.ratio:.1%}"
+    rate = "-" if goodput.rate is None else format_rate(goodput.rate, "requests")
+    note = ", ".join(goodput.limits)
+    if goodput.without:
+        note = f"without {goodput.without:,} requests that have no limited metric"
+    yield Fact("goodput", f"{share} of what was offered, {rate}", note)
+    for count in goodput.by_limit:
+        yield Fact(
+            f"  {count.text}", f"{count.met:,} met, {count.missed:,} missed", _left_out(count)
+        )
+
+
+def _left_out(count: LimitCount) -> str:
+    if not count.without:
+        return ""
+    return f"{count.without:,} requests do not have the metric: neither met nor missed"
