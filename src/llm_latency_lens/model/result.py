@@ -23,9 +23,9 @@ class Distribution(Struct, frozen=True, kw_only=True):
     """A metric over the successful requests (or over their gaps, weighted).
 
     A percentile that the sample can't support is null, and `needs` has the number of samples it
-    takes. `interval` holds 95 % intervals of the supported percentiles: order statistics, widened where
-    neighbouring requests depend on each other (`tau` of them say as much as one independent one); for
-    pooled gaps they hold over requests. `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the instrument's own errors stay
+    takes. `interval` holds 95 % intervals of the supported percentiles and of the `mean`: order statistics,
+    widened where neighbouring requests depend on each other (`tau` of them carry the information of one),
+    and absent where the run is too short to know how much; for pooled gaps they hold over requests. `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the instrument's own errors stay
     below (s), by calibration; `width` is how far each percentile may lie below its value because
     arrivals of this run are only known within intervals (all latest ends less all earliest ends); null where this machine has not been calibrated.
     """
@@ -145,7 +145,8 @@ class Cost(Struct, frozen=True, kw_only=True):
 class Check(Struct, frozen=True, kw_only=True):
     """One thing the run found about itself: what was measured, and which metrics it touches.
 
-    `id` is its row in docs/reference/checks.md.
+    `id` is its row in docs/reference/checks.md. `bound` is the most by which what was found can move
+    the metrics it touches, in their unit (seconds, or tokens/s); null where nothing bounds it.
     """
 
     id: str = ""
@@ -156,6 +157,7 @@ class Check(Struct, frozen=True, kw_only=True):
     words: str
     remedy: str = ""
     metrics: tuple[str, ...] = ()
+    bound: float | None = None
 
 
 class Precision(Struct, frozen=True, kw_only=True):
