@@ -14,11 +14,13 @@ from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.load import Load
+from llm_latency_lens.metrics.bias import Bias, bias_of
 from llm_latency_lens.metrics.checks.evidence import Evidence, worst
-from llm_latency_lens.metrics.contrasts import Question, contrasts, noise_floor
+from llm_latency_lens.metrics.contrasts import Question, contrasts, noise_floors
 from llm_latency_lens.metrics.pairs import COMPARED, Pairs
 from llm_latency_lens.metrics.quality import DATA_CHECKS, run_checks, verdict_of
 from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.metrics.token_size import TokenSize, token_caveat
 from llm_latency_lens.model.comparison import ArmResult, Comparison, Contrast, Finding
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import HEADLINE, Check, Result, Verdict
@@ -100,12 +102,14 @@ class ComparisonFold:
     def __init__(self, arms: int, goodput: str = "") -> None:
         self.whole = Summary(parse_limits(goodput))
         self._summaries = tuple(Summary(parse_limits(goodput)) for _ in range(arms))
+        self._token_sizes = tuple(TokenSize() for _ in range(arms))
         self._pairs = Pairs(arms)
 
     def add(self, record: Record) -> None:
         """Take one record."""
         self.whole.add(record)
         self._summaries[record.arm].add(record)
+        self._token_sizes[record.arm].add(record)
         self._pairs.add(record)
 
     def comparison(self, header: RunHeader, whole: Result) -> Comparison:
@@ -121,43 +125,57 @@ class ComparisonFold:
         quality = msgspec.structs.replace(
             whole.quality, checks=tuple(c for c in whole.quality.checks if c.id not in _OF_DATA)
         )
-        verdict = worst([_client_verdict(quality.checks), *(arm.verdict for arm in arms)])
-        found = contrasts(self._pairs, labels, question, header.seed)
-        if verdict == "INVALID":
-            found = tuple(
-                msgspec.structs.replace(one, finding="inconclusive", pairs_wanted=None)
-                for one in found
-            )
-        floors = {
-            metric: floor
-            for metric in COMPARED
-            if (floor := noise_floor(self._pairs.alone(metric, 0), header.seed)) is not None
-        }
+
+        def bias(metric: str, stat: str, number: int) -> Bias:
+            arm = arms[number]
+            return bias_of(metric, stat, (*quality.checks, *arm.checks), arm.metrics.get(metric))
+
+        answers = contrasts(self._pairs, labels, question, header.seed, bias)
         return Comparison(
             run=whole.run,
-            verdict=verdict,
-            finding=_finding(found),
+            verdict=_verdict(quality.checks, arms, answers),
+            finding=_finding(answers),
             primary=f"{question.metric}.{question.stat}",
             margin=question.margin,
             offered=whole.offered,
             arms=arms,
-            contrasts=found,
-            noise_floor=floors,
+            contrasts=answers,
+            noise_floor=noise_floors(self._pairs, answers),
+            caveats=self._caveats(labels, specs),
             quality=quality,
         )
+
+    def _caveats(self, labels: tuple[str, ...], specs: tuple[ArmSpec, ...]) -> tuple[str, ...]:
+        sizes = [size.characters for size in self._token_sizes]
+        models = [spec.target.partition(":")[2] or spec.target for spec in specs]
+        caveats = (
+            token_caveat((labels[0], label), (models[0], model), (sizes[0], size))
+            for label, model, size in zip(labels[1:], models[1:], sizes[1:], strict=True)
+        )
+        return tuple(caveat for caveat in caveats if caveat)
 
 
 _OF_DATA = frozenset({"Q8", "Q9", "Q11", "Q12", "Q13", "Q14", "Q15"})
 """Checks that say nothing of a mixture of targets; each target has its own."""
 
 
-def _client_verdict(checks: tuple[Check, ...]) -> Verdict:
-    return worst([check.verdict for check in checks if {"*", *HEADLINE} & set(check.metrics)])
+def _verdict(
+    checks: tuple[Check, ...], arms: tuple[ArmResult, ...], answers: tuple[Contrast, ...]
+) -> Verdict:
+    """The worst of the client's and the targets' verdicts, as far as it bears on the primary question.
+
+    A bias of known size that the difference exceeds does not make the comparison invalid.
+    """
+    client = worst([check.verdict for check in checks if {"*", *HEADLINE} & set(check.metrics)])
+    verdict = worst([client, *(arm.verdict for arm in arms)])
+    primary = [one for one in answers if one.primary]
+    spoiled = any(one.invalid and one.finding == "inconclusive" for one in primary)
+    return "WARN" if verdict == "INVALID" and primary and not spoiled else verdict
 
 
-def _finding(found: tuple[Contrast, ...]) -> Finding:
+def _finding(answers: tuple[Contrast, ...]) -> Finding:
     """Of two targets the primary finding; of more, whether anything was found at all."""
-    primary = [one.finding for one in found if one.primary]
+    primary = [one.finding for one in answers if one.primary]
     if len(primary) == 1:
         return primary[0]
     return next((finding for finding in primary if finding != "inconclusive"), "inconclusive")

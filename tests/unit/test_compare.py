@@ -100,7 +100,7 @@ def test_the_noise_floor_shrinks_with_more_requests() -> None:
         pairs = Pairs(2)
         for record in interleaved(n, 7, lambda rng, _, __: lognormal(rng)):
             pairs.add(record)
-        floors[n] = noise_floor(pairs.alone("ttft", 0), 1)
+        floors[n] = noise_floor(pairs.alone("ttft", 0))
     assert floors[100] is not None
     assert floors[1600] is not None
     assert 0.03 < floors[100] < 0.15

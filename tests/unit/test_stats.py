@@ -15,7 +15,6 @@ from llm_latency_lens.stats.beta import (
     share_interval,
     student_t_quantile,
 )
-from llm_latency_lens.stats.bootstrap import Indices, bca_interval
 from llm_latency_lens.stats.compare import (
     Difference,
     holm,
@@ -29,7 +28,6 @@ from llm_latency_lens.stats.compare import (
 from llm_latency_lens.stats.dependence import dependence, long_run_variance, tail_dependence
 from llm_latency_lens.stats.quantiles import Floats, interval_ranks
 from llm_latency_lens.stats.sequential import (
-    RateTest,
     anytime_ranks,
     log_evidence_above,
     log_evidence_below,
@@ -104,25 +102,6 @@ def test_long_run_variance_of_an_ar1() -> None:
     """1 / (1 - rho)^2 for unit noise."""
     found = np.mean([long_run_variance(ar1(5000, 0.5, seed)) for seed in range(20)])
     assert found == pytest.approx(4.0, rel=0.15)
-
-
-def test_bca_is_scipys() -> None:
-    """On a skewed sample, for a mean: to the noise of resampling."""
-    rng = np.random.Generator(np.random.PCG64(5))
-    sample = rng.lognormal(size=80)
-
-    def mean(rows: Indices) -> Floats:
-        found: Floats = sample[rows].mean(axis=1)
-        return found
-
-    ours = bca_interval(80, mean, seed=1)
-    theirs = scipy.stats.bootstrap(
-        (sample,), np.mean, n_resamples=20_000, method="BCa", rng=rng
-    ).confidence_interval
-    assert ours is not None
-    width = theirs.high - theirs.low
-    assert ours[0] == pytest.approx(theirs.low, abs=0.06 * width)
-    assert ours[1] == pytest.approx(theirs.high, abs=0.06 * width)
 
 
 PAIRS = st.lists(st.tuples(st.floats(0.001, 100), st.floats(0.001, 100)), min_size=6, max_size=40)
@@ -238,22 +217,6 @@ def test_e_values_are_mixtures_of_likelihood_ratios(violations: int, n: int, sha
     assert log_evidence_above(violations, n, share) == pytest.approx(math.log(above), abs=2e-3)
 
 
-def test_a_rate_test_decides_both_ways_and_keeps_its_word() -> None:
-    """No violation passes soon, many fail soon, and what follows changes nothing."""
-    good, bad = RateTest(0.05, 0.05), RateTest(0.05, 0.05)
-    for _ in range(200):
-        good.add(violated=False)
-        bad.add(violated=True)
-    assert (good.decision, bad.decision) == ("pass", "fail")
-    for _ in range(2000):
-        good.add(violated=True)
-    assert good.decision == "pass"
-    thinned = RateTest(0.05, 0.05, tau=10.0)
-    for _ in range(100):
-        thinned.add(violated=False)
-    assert thinned.decision is None
-
-
 @pytest.mark.parametrize("p", [0.5, 0.9, 0.99])
 def test_anytime_ranks_are_wider_than_those_of_one_look(p: float) -> None:
     """And exist only later."""
@@ -266,12 +229,13 @@ def test_anytime_ranks_are_wider_than_those_of_one_look(p: float) -> None:
 
 
 def test_wider_ranks_for_dependent_values() -> None:
-    """Four values that count as one: twice as far out; and no interval where too few are left."""
+    """Four values that carry the information of one: twice as far out; no interval where too few are left."""
     free, tied = interval_ranks(1000, 0.9), interval_ranks(1000, 0.9, tau=4.0)
     assert free is not None
     assert tied is not None
-    assert 900 - tied[0] == pytest.approx(2 * (900 - free[0]), abs=2)
-    assert tied[1] - 900 == pytest.approx(2 * (free[1] - 900), abs=2)
+    assert 900 - tied[0] == pytest.approx(2 * (900 - free[0]), abs=4)
+    assert tied[1] - 900 == pytest.approx(2 * (free[1] - 900), abs=4)
+    assert interval_ranks(1000, 0.5, tau=math.inf) is None
     assert interval_ranks(1000, 0.99, tau=4.0) is None
 
 

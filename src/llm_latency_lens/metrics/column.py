@@ -10,17 +10,11 @@ from numpy.typing import NDArray
 
 from llm_latency_lens.model.result import Distribution
 from llm_latency_lens.stats.clusters import Clusters
-from llm_latency_lens.stats.dependence import tail_dependence
-from llm_latency_lens.stats.quantiles import (
-    Weighted,
-    interval_ranks,
-    minimum_samples,
-    quantile,
-)
+from llm_latency_lens.stats.dependence import rank_autocorrelation, tail_dependence
+from llm_latency_lens.stats.means import mean_interval
+from llm_latency_lens.stats.quantiles import Weighted, interval_ranks, minimum_samples, quantile
 
 PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
-_MIDDLE, _TAIL = 0.5, 0.95
-"""Dependence is told of the middle and of the tail; every percentile takes the nearer one."""
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -88,24 +82,26 @@ class Column:
         """Summarise: unsupported percentiles are null, with the number of samples they need.
 
         `order` sorts requests by time; where neighbours depend on each other, intervals are widened,
-        or absent where too few independent values are left.
+        or absent where too few independent values are left or their number is not known.
         """
         if not self._present:
             return Distribution(unit=unit, n=0, needs=_needs(0))
         ordered, series = self.sorted(), self.series(order)
         n = len(ordered)
-        # What is smaller than anybody minds may be as alike as it likes.
+        # Differences below the bias budget do not count as dependence.
         grains = np.round(series / bias_budget(unit, quantile(ordered, 0.5)))
-        taus = {p: tail_dependence(grains, p) for p in (_MIDDLE, _TAIL)}
+        whole = rank_autocorrelation(grains)
         found, intervals = {}, {}
         for name, p in PERCENTILES.items():
             if n < minimum_samples(p):
                 continue
             found[name] = quantile(ordered, p)
-            tau = taus[_MIDDLE if p < (_MIDDLE + _TAIL) / 2 else _TAIL]
-            ranks = interval_ranks(n, p, tau=tau)
+            ranks = interval_ranks(n, p, tau=tail_dependence(grains, p, whole))
             if ranks is not None:
                 intervals[name] = (float(ordered[ranks[0]]), float(ordered[ranks[1]]))
+        mean = mean_interval(series, whole)
+        if mean is not None:
+            intervals["mean"] = mean
         distribution = Distribution(
             unit=unit,
             n=n,
@@ -116,7 +112,7 @@ class Column:
             needs=_needs(n),
             interval=intervals,
             width=self.widths({name: PERCENTILES[name] for name in found}),
-            tau=max(taus.values()),
+            tau=whole.tau if whole.evidence == "strong" else 1.0,
         )
         return msgspec.structs.replace(distribution, **found)
 
@@ -173,6 +169,7 @@ class PooledColumn:
         supported = {name: p for name, p in PERCENTILES.items() if n >= minimum_samples(p)}
         clusters = Clusters(values, weight, lengths)
         bounds = {name: clusters.interval(p) for name, p in supported.items()}
+        bounds["mean"] = clusters.mean_interval()
         distribution = Distribution(
             unit=unit,
             n=n,

@@ -6,6 +6,7 @@ What changes over the run meets both members of a pair, so it cancels in their r
 from collections.abc import Callable
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from llm_latency_lens.metrics.definitions import METRICS
@@ -14,7 +15,12 @@ from llm_latency_lens.schedule.interleave import round_of
 
 Floats = NDArray[np.float64]
 
-_OF = {metric.name: metric.of for metric in METRICS}
+
+class Compared(Struct, frozen=True):
+    """A quantity that is compared: its unit, and how it is read off a record."""
+
+    unit: str
+    of: Callable[[Record], float | None]
 
 
 def _cost(record: Record) -> float | None:
@@ -25,14 +31,12 @@ def _output(record: Record) -> float | None:
     return float(record.tokens.output) if record.tokens.output else None
 
 
-COMPARED: dict[str, Callable[[Record], float | None]] = {
-    "ttft": _OF["ttft"],
-    "tpot": _OF["tpot"],
-    "e2e": _OF["e2e"],
-    "cost": _cost,
-    "output_tokens": _output,
-}
-"""What is compared, request by request."""
+_BY_NAME = {metric.name: Compared(metric.unit, metric.of) for metric in METRICS}
+
+COMPARED: dict[str, Compared] = {
+    name: _BY_NAME[name] for name in ("ttft", "tpot", "e2e", "chars_per_second") if name in _BY_NAME
+} | {"cost": Compared("USD", _cost), "output_tokens": Compared("tokens", _output)}
+"""What is compared, request by request, by name."""
 
 
 class Pairs:
@@ -53,18 +57,18 @@ class Pairs:
         ):
             return
         turn = round_of(record.number, self._arms)
-        for name, of in COMPARED.items():
-            value = of(record)
+        for name, compared in COMPARED.items():
+            value = compared.of(record)
             if value is not None and value > 0.0:
                 self._values[name][record.arm][turn] = value
 
     def between(self, metric: str, first: int, second: int) -> tuple[Floats, Floats]:
-        """The metric's values of two arms, of the rounds in which both have one."""
+        """Return the metric's values of two arms, of the rounds in which both have one."""
         one, other = self._values[metric][first], self._values[metric][second]
         turns = sorted(one.keys() & other.keys())
         return np.array([one[turn] for turn in turns]), np.array([other[turn] for turn in turns])
 
     def alone(self, metric: str, arm: int) -> Floats:
-        """The metric's values of one arm, in the order of rounds."""
-        found = self._values[metric][arm]
-        return np.array([found[turn] for turn in sorted(found)])
+        """Return the metric's values of one arm, in the order of rounds."""
+        values = self._values[metric][arm]
+        return np.array([values[turn] for turn in sorted(values)])

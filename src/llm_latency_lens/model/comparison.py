@@ -43,10 +43,23 @@ class ArmResult(Struct, frozen=True, kw_only=True):
 class Contrast(Struct, frozen=True, kw_only=True):
     """One quantity of `arm` against A.
 
-    `stat` is `location` (the Hodges-Lehmann ratio of pairs) or a percentile. The interval holds at the
-    family's level (`confidence`); `p_value` is adjusted by Holm's method. `finding` says whether the arm
-    has less or more of it, surely and by at least the margin; `pairs_wanted` about how many pairs would
-    settle what is inconclusive. `needs` pairs are wanted where the quantity could not be looked at.
+    Attributes:
+        metric: its name; a key of the targets' metrics, or `cost`, `output_tokens`.
+        stat: `location` (the Hodges-Lehmann ratio of pairs) or a percentile.
+        arm: the label of the target that is compared with A.
+        primary: whether it is the question asked first, which has a level of its own.
+        pairs: how many rounds have a value of both.
+        ratio: arm over A; 1.10 is ten percent more.
+        interval: of the ratio, at the level `confidence` of the family; null where too few pairs are
+            independent. Known biases are in it.
+        p_value: of equal quantities, by permutation, adjusted by Holm's method.
+        tau: how many neighbouring pairs carry the information of one independent pair.
+        invalid: whether a check found the quantity INVALID for either target.
+        bias: the most by which known biases can move a value of either target (s); 0 where none is known.
+        finding: whether the arm has less or more of it, surely and by at least the margin.
+        reason: why nothing is found, where that has another cause than the number of pairs.
+        pairs_wanted: about how many pairs would settle what is inconclusive.
+        needs: how many pairs it takes to look at the quantity at all, where there are fewer.
     """
 
     metric: str
@@ -58,7 +71,11 @@ class Contrast(Struct, frozen=True, kw_only=True):
     interval: tuple[float, float] | None = None
     confidence: float
     p_value: float | None = None
+    tau: float = 1.0
+    invalid: bool = False
+    bias: float = 0.0
     finding: Finding = "inconclusive"
+    reason: str = ""
     pairs_wanted: int | None = None
     needs: int | None = None
 
@@ -67,7 +84,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """The whole document.
 
     `noise_floor` is, by metric, the change that A shows against itself in 95 % of random pairings of its
-    own neighbouring requests: nothing smaller can be seen with so many pairs.
+    own neighbouring requests (of blocks of them where pairs depend on each other): nothing smaller can be
+    seen with so many pairs. `caveats` says in words what the targets' numbers do not have in common.
     """
 
     run: dict[str, Any]
@@ -79,5 +97,6 @@ class Comparison(Struct, frozen=True, kw_only=True):
     arms: tuple[ArmResult, ...]
     contrasts: tuple[Contrast, ...]
     noise_floor: dict[str, float]
+    caveats: tuple[str, ...] = ()
     quality: Quality
     schema: str = COMPARISON_SCHEMA

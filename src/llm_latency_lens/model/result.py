@@ -23,9 +23,9 @@ class Distribution(Struct, frozen=True, kw_only=True):
     """A metric over the successful requests (or over their gaps, weighted).
 
     A percentile that the sample can't support is null, and `needs` has the number of samples it
-    takes. `interval` holds 95 % intervals of the supported percentiles: order statistics, widened where
-    neighbouring requests depend on each other (`tau` of them say as much as one independent one); for
-    pooled gaps they hold over requests. `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the instrument's own errors stay
+    takes. `interval` holds 95 % intervals of the supported percentiles and of the `mean`: order statistics,
+    widened where neighbouring requests depend on each other (`tau` of them carry the information of one),
+    and absent where the run is too short to know how much; for pooled gaps they hold over requests. `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the instrument's own errors stay
     below (s), by calibration; `width` is how far each percentile may lie below its value because
     arrivals of this run are only known within intervals (all latest ends less all earliest ends); null where this machine has not been calibrated.
     """

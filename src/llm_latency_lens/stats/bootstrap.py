@@ -1,7 +1,7 @@
-"""Intervals by resampling whole independent units: requests, pairs, blocks of time; never tokens.
+"""Intervals by resampling: whole independent units, or blocks of units that depend on each other.
 
-BCa (Efron 1987): the percentile interval, corrected for bias and skewness. Seeded, so that the same
-result gives the same interval.
+Blocks wrap around the end of the series (circular block bootstrap, Politis and Romano 1992), so that every
+unit is drawn equally often. Seeded: the same data give the same interval.
 """
 
 import math
@@ -11,6 +11,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_latency_lens.stats.beta import student_t_quantile
 from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
 
 Indices = NDArray[np.int64]
@@ -18,69 +19,48 @@ Statistic = Callable[[Indices], Floats]
 """Of resamples (rows of unit numbers, shape (k, n)) to their values, shape (k,)."""
 
 RESAMPLES = 2000
-_AT_ONCE = 4_000_000
-_GROUPS = 100
-_NORMAL = NormalDist()
-
-
-def bca_interval(
-    n: int, statistic: Statistic, *, seed: int, confidence: float = CONFIDENCE
-) -> tuple[float, float] | None:
-    """The BCa interval of a statistic over `n` units; None with fewer than two units."""
-    if n < 2:
-        return None
-    point = float(statistic(np.arange(n)[None, :])[0])
-    values = np.sort(resampled(n, statistic, seed))
-    if values[0] == values[-1]:
-        return point, point
-    below = (np.count_nonzero(values < point) + 0.5 * np.count_nonzero(values == point)) / len(
-        values
-    )
-    bias = _NORMAL.inv_cdf(min(max(below, 1e-6), 1.0 - 1e-6))
-    skew = _acceleration(n, statistic)
-
-    def share(p: float) -> float:
-        z = bias + _NORMAL.inv_cdf(p)
-        return _NORMAL.cdf(bias + z / (1.0 - skew * z))
-
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(values, [share(tail), share(1.0 - tail)])
-    return float(low), float(high)
+_AT_ONCE = 500_000
 
 
 def percentile_interval(
-    n: int, statistic: Statistic, *, seed: int, confidence: float = CONFIDENCE
+    n: int, statistic: Statistic, *, seed: int, block: int = 1, confidence: float = CONFIDENCE
 ) -> tuple[float, float] | None:
-    """The plain percentile interval: for quantiles, whose skewness a jackknife can't tell."""
-    if n < 2:
+    """Return the percentile interval of a statistic over `n` units in blocks of `block`.
+
+    Few blocks know their own spread badly, so the interval is widened by Student's quantile. None
+    with fewer than two blocks.
+    """
+    if n < 2 * block:
         return None
     tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(resampled(n, statistic, seed), [tail, 1.0 - tail])
-    return float(low), float(high)
+    values = resampled(n, statistic, seed=seed, block=block)
+    low, high = (float(end) for end in np.quantile(values, [tail, 1.0 - tail]))
+    if block > 1:
+        point = float(statistic(np.arange(n)[None, :])[0])
+        wider = student_t_quantile(1.0 - tail, n // block - 1) / NormalDist().inv_cdf(1.0 - tail)
+        low, high = point - (point - low) * wider, point + (high - point) * wider
+    return low, high
 
 
-def resampled(n: int, statistic: Statistic, seed: int, count: int = RESAMPLES) -> Floats:
-    """Values of the statistic over `count` resamples with replacement."""
+def resampled(
+    n: int, statistic: Statistic, *, seed: int, block: int = 1, count: int = RESAMPLES
+) -> Floats:
+    """Return values of the statistic over `count` resamples of blocks with replacement."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    return np.concatenate(
-        [statistic(rng.integers(0, n, (rows, n))) for rows in _portions(n, count)]
-    )
+    blocks = math.ceil(n / block)
+    within = np.arange(block)
+
+    def draw(rows: int) -> Indices:
+        starts = rng.integers(0, n, (rows, blocks, 1))
+        indices: Indices = ((starts + within) % n).reshape(rows, -1)[:, :n]
+        return indices
+
+    return np.concatenate([statistic(draw(rows)) for rows in portions(n, count)])
 
 
-def _portions(n: int, count: int) -> Iterator[int]:
-    """Rows at a time, so that memory stays small."""
+def portions(n: int, count: int) -> Iterator[int]:
+    """Yield how many of `count` rows of `n` values to work on at a time, so that memory stays small."""
     rows = max(1, _AT_ONCE // n)
     while count > 0:
         yield min(rows, count)
         count -= rows
-
-
-def _acceleration(n: int, statistic: Statistic) -> float:
-    """From the jackknife; with many units groups of them are left out at once."""
-    size = max(1, n // _GROUPS)
-    starts = np.arange(0, n - size + 1, size)
-    kept = (starts[:, None] + size + np.arange(n - size)[None, :]) % n
-    values = np.concatenate([statistic(kept[i : i + 20]) for i in range(0, len(kept), 20)])
-    off = values.mean() - values
-    spread = float((off**2).sum())
-    return float((off**3).sum()) / (6.0 * math.pow(spread, 1.5)) if spread > 0.0 else 0.0

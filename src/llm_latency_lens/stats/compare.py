@@ -1,8 +1,10 @@
 """Two sets of latencies: how far apart, how sure, and whether it matters. Ratios throughout.
 
 Locations by Hodges-Lehmann on logarithms (pairs: Walsh averages and the signed-rank interval), tails by
-quantile ratios with a bootstrap over pairs, p-values by permutation of a studentised statistic. A
-verdict has three values: different, equivalent within the margin, or inconclusive.
+quantile ratios with a bootstrap over pairs, p-values by permutation of a studentised statistic. Where
+pairs depend on each other in time, the signed-rank variance grows by tau, and resampling and permutation
+take blocks of several tau. A verdict has three values: different, equivalent within the margin, or
+inconclusive.
 """
 
 import math
@@ -13,7 +15,7 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct
 
-from llm_latency_lens.stats.bootstrap import Indices, percentile_interval
+from llm_latency_lens.stats.bootstrap import Indices, percentile_interval, portions
 from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
 
 Finding = Literal["faster", "slower", "equivalent", "inconclusive"]
@@ -21,6 +23,8 @@ Finding = Literal["faster", "slower", "equivalent", "inconclusive"]
 _PERMUTATIONS = 4000
 _FEWEST = 6
 """Below six pairs no 95 % interval of the median exists."""
+_BLOCK = 3.0
+"""The length of a block in autocorrelation times; calibrated (tests/attack/calibrations.py)."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -32,14 +36,24 @@ class Difference(Struct, frozen=True, kw_only=True):
     p_value: float | None = None
 
 
-def paired_location(a: Floats, b: Floats, confidence: float = CONFIDENCE) -> Difference | None:
-    """The pseudo-median of b/a over pairs (all positive); None with fewer than six pairs."""
+def block_length(tau: float) -> int:
+    """Return how many neighbouring pairs are taken as one unit."""
+    return 1 if tau <= 1.0 else math.ceil(_BLOCK * tau)
+
+
+def paired_location(
+    a: Floats, b: Floats, confidence: float = CONFIDENCE, inflation: float = 1.0
+) -> Difference | None:
+    """The pseudo-median of b/a over pairs (all positive); None with fewer than six pairs.
+
+    `inflation` is the factor by which dependence between pairs enlarges the variance.
+    """
     n = len(a)
     if n < _FEWEST:
         return None
     logs = np.sort(np.log(b) - np.log(a))
     pairs = n * (n + 1) // 2
-    spread = _z(confidence) * math.sqrt(n * (n + 1) * (2 * n + 1) / 24.0)
+    spread = _z(confidence) * math.sqrt(n * (n + 1) * (2 * n + 1) / 24.0 * inflation)
     low = max(0, math.floor(pairs / 2.0 - spread))
 
     def below(x: float) -> int:
@@ -67,19 +81,23 @@ def unpaired_location(a: Floats, b: Floats, confidence: float = CONFIDENCE) -> D
 
 
 def paired_quantile(
-    a: Floats, b: Floats, p: float, *, seed: int, confidence: float = CONFIDENCE
+    a: Floats, b: Floats, p: float, *, seed: int, tau: float = 1.0, confidence: float = CONFIDENCE
 ) -> Difference | None:
-    """The ratio of the p-quantiles of b and a, resampling pairs; p-value by swapping within pairs."""
+    """The ratio of the p-quantiles of b and a, resampling pairs; p-value by swapping within pairs.
+
+    `tau` pairs carry the information of one.
+    """
     n = len(a)
     if n < _FEWEST:
         return None
     logs_a, logs_b = np.log(a), np.log(b)
 
     def statistic(rows: Indices) -> Floats:
-        found: Floats = np.quantile(logs_b[rows], p, axis=1) - np.quantile(logs_a[rows], p, axis=1)
-        return found
+        return _quantiles(logs_b[rows], p) - _quantiles(logs_a[rows], p)
 
-    interval = percentile_interval(n, statistic, seed=seed, confidence=confidence)
+    interval = percentile_interval(
+        n, statistic, seed=seed, block=block_length(tau), confidence=confidence
+    )
     if interval is None:
         return None
     point = float(statistic(np.arange(n)[None, :])[0])
@@ -87,38 +105,46 @@ def paired_quantile(
         ratio=math.exp(point),
         interval=(math.exp(interval[0]), math.exp(interval[1])),
         n=n,
-        p_value=quantile_permutation(logs_a, logs_b, p, seed=seed),
+        p_value=quantile_permutation(logs_a, logs_b, p, seed=seed, tau=tau),
     )
 
 
-def sign_flip_permutation(differences: Floats, *, seed: int) -> float:
-    """Two-sided p-value of a mean difference of zero: signs flipped within pairs, studentised."""
-    n = len(differences)
+def sign_flip_permutation(differences: Floats, *, seed: int, tau: float = 1.0) -> float:
+    """Two-sided p-value of a mean difference of zero: signs of blocks flipped, studentised."""
+    block = block_length(tau)
+    count = len(differences) // block
+    if count < 2:
+        return 1.0
+    sums = differences[: count * block].reshape(count, block).sum(axis=1)
     rng = np.random.Generator(np.random.PCG64(seed))
-    signs = rng.choice(np.array([-1.0, 1.0]), (_PERMUTATIONS, n))
-    return _p_value(_students(differences[None, :])[0], _students(signs * differences))
+    values = []
+    for rows in portions(count, _PERMUTATIONS):
+        signs = rng.integers(0, 2, (rows, count), np.int8) * 2.0 - 1.0
+        values.append(_students(signs * sums))
+    return _p_value(_students(sums[None, :])[0], np.concatenate(values))
 
 
-def quantile_permutation(a: Floats, b: Floats, p: float, *, seed: int) -> float:
-    """Two-sided p-value of equal p-quantiles over pairs: members swapped, studentised by order statistics."""
-    n = len(a)
+def quantile_permutation(a: Floats, b: Floats, p: float, *, seed: int, tau: float = 1.0) -> float:
+    """Two-sided p-value of equal p-quantiles over pairs: members of blocks swapped, studentised."""
+    n, block = len(a), block_length(tau)
     rng = np.random.Generator(np.random.PCG64(seed))
-    reach = max(1.0, math.sqrt(n * p * (1.0 - p)))
-    ranks = np.clip(np.array([n * p - reach, n * p + reach]).round(), 0, n - 1).astype(np.int64)
+    reach = max(1.0, math.sqrt(n * p * (1.0 - p) * tau))
+    low, high = (min(max(round(n * p + side), 0), n - 1) for side in (-reach, reach))
 
     def studentised(first: Floats, second: Floats) -> Floats:
-        first, second = np.sort(first, axis=1), np.sort(second, axis=1)
-        gap = np.quantile(second, p, axis=1) - np.quantile(first, p, axis=1)
-        spread = np.hypot(
-            first[:, ranks[1]] - first[:, ranks[0]], second[:, ranks[1]] - second[:, ranks[0]]
-        )
-        found: Floats = gap / np.maximum(spread, 1e-12)
-        return found
+        gap = np.zeros(len(first))
+        spread = np.zeros(len(first))
+        for side, sign in ((first, -1.0), (second, 1.0)):
+            middle, ends = _order_statistics(side, p, (low, high))
+            gap += sign * middle
+            spread += (ends[1] - ends[0]) ** 2
+        ratio: Floats = gap / np.maximum(np.sqrt(spread), 1e-12)
+        return ratio
 
     values = []
-    rows = max(1, 2_000_000 // n)
-    for start in range(0, _PERMUTATIONS, rows):
-        swap = rng.random((min(rows, _PERMUTATIONS - start), n)) < 0.5
+    for rows in portions(n, _PERMUTATIONS):
+        swapped = rng.random((rows, math.ceil(n / block))) < 0.5
+        swap = np.repeat(swapped, block, axis=1)[:, :n] if block > 1 else swapped
         values.append(studentised(np.where(swap, b, a), np.where(swap, a, b)))
     return _p_value(studentised(a[None, :], b[None, :])[0], np.concatenate(values))
 
@@ -194,3 +220,22 @@ def _p_value(found: float, permuted: Floats) -> float:
 
 def _z(confidence: float) -> float:
     return NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+
+
+def _quantiles(rows: Floats, p: float) -> Floats:
+    """The type-7 quantile of each row."""
+    return _order_statistics(rows, p, ())[0]
+
+
+def _order_statistics(
+    rows: Floats, p: float, ranks: tuple[int, ...]
+) -> tuple[Floats, list[Floats]]:
+    """The type-7 quantile of each row, and its values at some ranks (from 0)."""
+    n = rows.shape[1]
+    position = (n - 1) * p
+    low = math.floor(position)
+    high = min(low + 1, n - 1)
+    ordered = np.partition(rows, sorted({low, high, *ranks}), axis=1)
+    first, second = ordered[:, low], ordered[:, high]
+    middle: Floats = first + (second - first) * (position - low)
+    return middle, [ordered[:, rank] for rank in ranks]

@@ -1,45 +1,162 @@
-"""How much a series repeats itself: tau values of it say as much as one independent value does.
+"""How far the values of a series depend on each other, and whether that is known well enough.
 
-Latencies of neighbouring requests share a queue, so they are not independent, and intervals that take
-them for it are too narrow. tau = 1 + 2 * (sum of autocorrelations), summed over Geyer's initial
-positive pairs; the effective sample size is n / tau. Chance makes neighbours look alike too, so
-dependence is believed only where Ljung and Box's test sees it at 1 %.
+Latencies of neighbouring requests share a queue, so they are not independent, and intervals that
+take them for it are too narrow. The autocorrelation time is tau = 1 + 2 * (sum of autocorrelations),
+summed over Geyer's initial monotone sequence (Geyer 1992, section 3.3); the effective sample size is
+n / tau. Chance correlates neighbours too, so strong dependence is what the test of Ljung and Box
+sees at 1 %.
 """
 
+import functools
+import math
+from statistics import NormalDist
+from typing import Literal
+
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from llm_latency_lens.stats.quantiles import Floats
+from llm_latency_lens.stats.beta import student_t_quantile
+from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
+
+Evidence = Literal["none", "weak", "strong"]
+
+VALUES_PER_TAU = 70
+"""So many autocorrelation times a series must last before an interval is printed.
+
+Calibrated (tests/attack/calibrations.py): with fewer, the samples in which tau happens to be
+underestimated are those whose intervals are printed, and they cover too rarely."""
 
 _LAGS = 5
 _LJUNG_BOX = 15.086
 """The chi-squared distribution with five degrees of freedom stays below it in 99 %."""
+_WEAK = 1.645
+"""A first autocorrelation above so many standard errors is dependence that may have been missed."""
+_UPPER = 2.0
+"""The upper limit of the first autocorrelation lies so many standard errors above its estimate."""
 _FEWEST = 20
-"""Fewer values say nothing of their dependence."""
+"""Fewer values say nothing about their dependence."""
+_BEYOND = 30
+"""The dependence of a tail is read where at least so many independent values lie beyond."""
+_LEAST_TAU = 2.5
+"""Exceedances are counted as if at least so many values carried the information of one."""
+_DIRECT_LAGS = 64
 
 
-def dependence(series: Floats) -> float:
-    """Tau of a series in the order of time; 1 where it is independent, constant or short."""
+class Autocorrelation(Struct, frozen=True, kw_only=True):
+    """The dependence within a series of `n` values in the order of time.
+
+    Attributes:
+        evidence: whether dependence is established (strong), possible (weak) or not seen (none).
+        tau: the autocorrelation time in values; 1 without evidence.
+        upper: an upper limit of tau, from the first autocorrelation alone.
+        degrees: degrees of freedom of the estimated variance of a mean.
+    """
+
+    n: int
+    evidence: Evidence
+    tau: float
+    upper: float
+    degrees: float
+
+    def is_known(self, factor: float = VALUES_PER_TAU) -> bool:
+        """Whether the series lasts `factor` autocorrelation times, or shows no clear dependence."""
+        return self.evidence != "strong" or self.n >= factor * max(self.tau, self.upper)
+
+    def inflation(self, confidence: float = CONFIDENCE) -> float:
+        """The factor on the variance of a mean; Student's quantile allows for tau being estimated."""
+        if self.evidence == "strong":
+            return self.tau * _student_ratio(round(self.degrees, 1), confidence) ** 2
+        return self.tau
+
+    def wanted(self, factor: float = VALUES_PER_TAU) -> int:
+        """About how many values would make tau known: rounded up to two digits."""
+        count = factor * max(self.tau, self.upper)
+        unit = int(10 ** max(0, math.floor(math.log10(count)) - 1))
+        return math.ceil(count / unit) * unit
+
+
+def autocorrelation(series: Floats) -> Autocorrelation:
+    """Return the dependence within a series in the order of time."""
     n = len(series)
     centred = np.asarray(series, np.float64) - np.mean(series) if n else np.empty(0)
     if n < _FEWEST or not np.any(centred):
-        return 1.0
-    rho = _autocorrelations(centred)
+        return Autocorrelation(n=n, evidence="none", tau=1.0, upper=1.0, degrees=float(n))
+    first = _direct(centred, _LAGS)
+    rho = float(first[1]) + 1.0 / n
+    limit = max(rho, 0.0)
+    limit += _UPPER * math.sqrt(max(1.0 - limit * limit, 0.0) / n)
+    limit = min(limit, 0.999)
+    upper = (1.0 + limit) / (1.0 - limit)
     lags = np.arange(1, _LAGS + 1)
-    if n * (n + 2) * float((rho[lags] ** 2 / (n - lags)).sum()) < _LJUNG_BOX:
-        return 1.0
-    pairs = rho[: n // 2 * 2].reshape(-1, 2).sum(axis=1)
-    negative = np.flatnonzero(pairs <= 0.0)
-    stop = int(negative[0]) if len(negative) else len(pairs)
-    # An estimate beyond n / 2 would say that the whole series is hardly one value.
-    return float(min(max(1.0, 2.0 * pairs[:stop].sum() - 1.0), n / 2.0))
+    seen = n * (n + 2) * float((first[lags] ** 2 / (n - lags)).sum()) >= _LJUNG_BOX
+    tau, window = _initial_sequence(centred) if seen else (1.0, 1)
+    # Neighbours that repel each other make a mean better known, not worse.
+    if tau > 1.0:
+        degrees = max(n / window, 2.0)
+        return Autocorrelation(n=n, evidence="strong", tau=tau, upper=upper, degrees=degrees)
+    if rho > _WEAK / math.sqrt(n):
+        return Autocorrelation(n=n, evidence="weak", tau=upper, upper=upper, degrees=float(n))
+    return Autocorrelation(n=n, evidence="none", tau=1.0, upper=1.0, degrees=float(n))
 
 
-def tail_dependence(series: Floats, p: float) -> float:
-    """Tau of being above the p-quantile: what a percentile's interval needs (indicator method)."""
-    if len(series) < _FEWEST:
-        return 1.0
-    return dependence((series > np.quantile(series, p)).astype(np.float64))
+def rank_autocorrelation(series: Floats) -> Autocorrelation:
+    """Return the dependence within the ranks of a series, which single large values do not hide."""
+    return autocorrelation(ranks(np.asarray(series, np.float64)))
+
+
+def dependence(series: Floats) -> float:
+    """Return the estimate of tau; 1 where the series is independent, constant or short."""
+    found = autocorrelation(series)
+    return found.tau if found.evidence == "strong" else 1.0
+
+
+def tail_dependence(series: Floats, p: float, whole: Autocorrelation | None = None) -> float:
+    """Return the factor on the variance of the share of values below the p-quantile.
+
+    Infinite where tau is not known. `whole` is the dependence of the ranks, where it is at hand.
+    """
+    whole = whole or rank_autocorrelation(series)
+    if not whole.is_known():
+        return math.inf
+    beyond = series > np.quantile(series, _informative_level(p, whole))
+    return joint_inflation(whole, autocorrelation(beyond.astype(np.float64)))
+
+
+def pair_tail_dependence(a: Floats, b: Floats, p: float, whole: Autocorrelation) -> Autocorrelation:
+    """Return the dependence of the difference of two shares above their p-quantiles, over pairs."""
+    level = _informative_level(p, whole)
+    above = [(side > np.quantile(side, level)).astype(np.float64) for side in (a, b)]
+    return autocorrelation(above[1] - above[0])
+
+
+def joint_inflation(
+    whole: Autocorrelation,
+    part: Autocorrelation,
+    factor: float = VALUES_PER_TAU,
+    confidence: float = CONFIDENCE,
+) -> float:
+    """Return the factor on the variance of `part`, a function of the values `whole` is about.
+
+    Infinite where one of them lasts too few autocorrelation times.
+    """
+    if not (whole.is_known(factor) and part.is_known(factor)):
+        return math.inf
+    if part.evidence == "strong":
+        inflation = part.inflation(confidence)
+        return max(inflation, whole.upper) if whole.evidence == "weak" else inflation
+    if whole.evidence == "strong":
+        # The part shows no dependence of its own; the estimate is not better than its upper limit.
+        return max(part.upper, 1.0)
+    return whole.tau
+
+
+def ranks(series: Floats) -> Floats:
+    """Return ranks from 1; equal values share their mean rank."""
+    _, where, counts = np.unique(series, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    mean_ranks: Floats = ((ends - counts + 1 + ends) / 2.0)[where]
+    return mean_ranks
 
 
 def long_run_variance(series: Floats) -> float:
@@ -59,10 +176,52 @@ def long_run_variance(series: Floats) -> float:
     return max(total, variance / n)
 
 
+def _informative_level(p: float, whole: Autocorrelation) -> float:
+    """The level nearest to `p` beyond which enough independent values lie to show dependence."""
+    rarer = min(p, 1.0 - p)
+    share = min(max(rarer, _BEYOND * max(whole.tau, _LEAST_TAU) / max(whole.n, 1)), 0.5)
+    return share if p < 0.5 else 1.0 - share
+
+
+def _initial_sequence(centred: Floats) -> tuple[float, int]:
+    """Tau over Geyer's initial monotone sequence, and the number of lags on both sides that it took."""
+    n = len(centred)
+    rho = _direct(centred, min(_DIRECT_LAGS, n) - 1)
+    pairs = _pairs(rho)
+    if (pairs > 0.0).all():
+        pairs = _pairs(_autocorrelations(centred))
+    negative = np.flatnonzero(pairs <= 0.0)
+    stop = int(negative[0]) if len(negative) else len(pairs)
+    sums = np.minimum.accumulate(pairs[:stop])
+    window = 2 * (2 * stop - 1) + 1
+    # Subtracting the mean lowers each autocorrelation by about tau / n.
+    tau = (2.0 * float(sums.sum()) - 1.0) / max(1.0 - window / n, 0.05)
+    # An estimate beyond n / 2 would say that the whole series is hardly one value.
+    return min(max(1.0, tau), n / 2.0), window
+
+
+def _pairs(rho: Floats) -> Floats:
+    pairs: Floats = rho[: len(rho) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    return pairs
+
+
+def _direct(centred: Floats, lags: int) -> Floats:
+    """Autocorrelations from lag 0 to `lags`."""
+    n, variance = len(centred), float(centred @ centred)
+    return np.array([float(centred[lag:] @ centred[: n - lag]) / variance for lag in range(lags + 1)])  # fmt: skip
+
+
 def _autocorrelations(centred: Floats) -> NDArray[np.float64]:
     n = len(centred)
     size = 1 << (2 * n - 1).bit_length()
     spectrum = np.fft.rfft(centred, size)
     covariance = np.fft.irfft(spectrum * np.conj(spectrum), size)[:n]
-    found: NDArray[np.float64] = covariance / covariance[0]
-    return found
+    rho: NDArray[np.float64] = covariance / covariance[0]
+    return rho
+
+
+@functools.lru_cache(maxsize=4096)
+def _student_ratio(degrees: float, confidence: float) -> float:
+    """Student's quantile over the normal one."""
+    p = (1.0 + confidence) / 2.0
+    return student_t_quantile(p, degrees) / NormalDist().inv_cdf(p)

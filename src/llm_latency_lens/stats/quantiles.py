@@ -4,6 +4,7 @@ Values are Hyndman-Fan type 7 (numpy's default, what other tools print). Interva
 statistics: binomial, free of any assumption on the distribution, but not of independence.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-_BRUTE_FORCE = 200_000
+_BRUTE_FORCE = 2_000
 
 
 def quantile(ordered: Floats, p: float) -> float:
@@ -59,21 +60,26 @@ def interval_ranks(
 
     Each side errs with at most half of what the confidence leaves. With B the number of samples up to
     the quantile, binomial(n, p): P(B <= lower) <= alpha/2 and P(B > upper) <= alpha/2. Where `tau`
-    values say as much as one (see `stats.dependence`), the ranks lie the root of it further out.
+    values carry the information of one (see `stats.dependence`), the ranks are those of n / tau
+    values, as in Korn and Graubard's interval for complex surveys (1998); none where tau is infinite.
     """
-    if n / tau < minimum_samples(p, confidence):
+    size = math.floor(n / tau + 1e-9)
+    ends = _binomial_ranks(size, p, confidence) if size else None
+    if ends is None or size == n:
+        return ends
+    # Rank k of the smaller sample stands for the ranks from k n / size on.
+    return math.floor(ends[0] * n / size), math.ceil((ends[1] + 1) * n / size) - 1
+
+
+@functools.lru_cache(maxsize=4096)
+def _binomial_ranks(n: int, p: float, confidence: float) -> tuple[int, int] | None:
+    if n < minimum_samples(p, confidence):
         return None
     alpha = (1.0 - confidence) / 2.0
     start, cdf = _binomial_cdf(n, p)
     lower = start + int(np.searchsorted(cdf, alpha, side="right")) - 1
     upper = start + int(np.searchsorted(cdf, 1.0 - alpha, side="left"))
-    if tau > 1.0:
-        middle, wider = n * p, math.sqrt(tau)
-        lower = math.floor(middle - (middle - lower) * wider)
-        upper = math.ceil(middle + (upper - middle) * wider)
-    if lower < 0 or upper > n - 1:
-        return None
-    return lower, upper
+    return None if lower < 0 or upper > n - 1 else (lower, upper)
 
 
 def _binomial_cdf(n: int, p: float) -> tuple[int, Floats]:
@@ -81,7 +87,7 @@ def _binomial_cdf(n: int, p: float) -> tuple[int, Floats]:
     if n <= _BRUTE_FORCE:
         start, stop = 0, n
     else:
-        spread = 9.0 * math.sqrt(n * p * (1.0 - p)) + 10.0
+        spread = 9.0 * math.sqrt(n * p * (1.0 - p)) + 20.0
         start, stop = max(int(n * p - spread), 0), min(int(n * p + spread), n)
     k = np.arange(start, stop + 1, dtype=np.float64)
     logs = _log_factorial(float(n)) - _log_factorials(k) - _log_factorials(n - k)

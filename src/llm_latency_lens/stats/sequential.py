@@ -35,36 +35,6 @@ def _log_evidence(violations: float, n: float, share: float, *, below: bool) -> 
     return inside + log_beta(*after) - prior - log_beta(a, b) - null
 
 
-class RateTest:
-    """Is the violation rate below `share` or above it? Tell it each result; it says when it is sure.
-
-    `decision` is "pass" (below), "fail" (above) or None; once made it stays. Each side errs with at
-    most `alpha`, at any number of looks. `tau` values count as one.
-    """
-
-    def __init__(self, share: float, alpha: float, tau: float = 1.0) -> None:
-        self.n = 0
-        self.violations = 0
-        self.decision: str | None = None
-        self._share = share
-        self._bar = -math.log(alpha)
-        self._tau = tau
-
-    def add(self, *, violated: bool) -> str | None:
-        """One more result; returns the decision, where there is one."""
-        self.n += 1
-        self.violations += violated
-        if self.decision is None:
-            counts = self.violations / self._tau, self.n / self._tau
-            # Only the side that the results lean to can have grown.
-            if self.violations < self.n * self._share:
-                if log_evidence_below(*counts, self._share) >= self._bar:
-                    self.decision = "pass"
-            elif log_evidence_above(*counts, self._share) >= self._bar:
-                self.decision = "fail"
-        return self.decision
-
-
 def anytime_ranks(
     n: int, p: float, confidence: float = CONFIDENCE, tau: float = 1.0
 ) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 from msgspec import Struct
 
-from llm_latency_lens.stats.dependence import long_run_variance
+from llm_latency_lens.stats.dependence import long_run_variance, ranks
 from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
 
 _BATCH = 5
@@ -130,20 +130,11 @@ def _cusum(series: Floats) -> Iterator[tuple[int, float]]:
     n = len(series)
     if n < 2 * _SHORTEST_SEGMENT:
         return
-    ranks = _ranks(series)
-    sums = np.abs(np.cumsum(ranks - ranks.mean()))[_SHORTEST_SEGMENT - 1 : n - _SHORTEST_SEGMENT]
+    centred = ranks(series)
+    centred -= centred.mean()
+    sums = np.abs(np.cumsum(centred))[_SHORTEST_SEGMENT - 1 : n - _SHORTEST_SEGMENT]
     index = int(np.argmax(sums)) + _SHORTEST_SEGMENT
-    rest = np.concatenate(
-        [ranks[:index] - ranks[:index].mean(), ranks[index:] - ranks[index:].mean()]
-    )
+    rest = np.concatenate([part - part.mean() for part in np.split(centred, [index])])
     spread = math.sqrt(long_run_variance(rest) * n)
     if sums.max() > 0.0:
         yield index, float(sums.max()) / spread if spread > 0.0 else math.inf
-
-
-def _ranks(series: Floats) -> Floats:
-    """Ranks from 1; equal values share their mean rank."""
-    _, where, counts = np.unique(series, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    found: Floats = ((ends - counts + 1 + ends) / 2.0)[where]
-    return found

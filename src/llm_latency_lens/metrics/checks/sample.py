@@ -4,10 +4,13 @@ import math
 
 from llm_latency_lens.metrics.checks.evidence import SPEED, Evidence, graded
 from llm_latency_lens.model.result import Check, Distribution, Verdict
+from llm_latency_lens.stats.dependence import VALUES_PER_TAU
 from llm_latency_lens.stats.quantiles import minimum_samples
 from llm_latency_lens.units import format_money
 
-_ALIKE = 5.0
+_STRONG = 5.0
+_FEW = 10
+"""Fewer independent requests support no statement on a median."""
 _WIDE, _TOO_WIDE = 0.10, 0.25
 _AIM = 0.10
 
@@ -74,22 +77,49 @@ def precision(e: Evidence) -> Check | None:
 
 def dependence(e: Evidence) -> Check | None:
     """Q12: requests that share a queue are not independent."""
-    ttft = e.metrics.get("ttft")
-    if ttft is None or ttft.tau is None or ttft.tau <= _ALIKE:
+    taus = {
+        name: found.tau or 1.0
+        for name in SPEED
+        if (found := e.metrics.get(name)) is not None and _is_correlated(found)
+    }
+    if not taus:
         return None
-    width = half_width(ttft, "p50")
-    if width is not None and width < _WIDE / 2.0:
-        # However alike they are, the median is known well: a server as regular as a clock, say.
-        return None
-    left = ttft.n / ttft.tau
-    verdict: Verdict = "INSUFFICIENT" if left < minimum_samples(0.5) else "WARN"
+    name = max(taus, key=lambda metric: taus[metric])
+    found, tau = e.metrics[name], taus[name]
+    few = tuple(metric for metric in taus if e.metrics[metric].n / taus[metric] < _FEW)
     return Check(
-        id="Q12", name="dependence", verdict=verdict, value=ttft.tau, unit="requests",
-        words=f"about {ttft.tau:.0f} neighbouring requests say as much as one: {ttft.n:,} count as {left:,.0f},"
-        " and intervals are that much wider",
+        id="Q12",
+        name="dependence",
+        verdict="INSUFFICIENT" if few else "WARN",
+        value=tau,
+        unit="requests",
+        words=f"requests are correlated: {found.n:,} requests carry the information of about"
+        f" {found.n / tau:,.0f} independent ones ({name}); {_consequence(found, tau)}",
         remedy="measure longer, or at a lower load where requests do not wait for each other",
-        metrics=SPEED,
-    )  # fmt: skip
+        metrics=few or tuple(taus),
+    )
+
+
+def _is_correlated(found: Distribution) -> bool:
+    """Whether dependence took the median's interval away, or leaves it wide."""
+    if found.p50 is None or found.tau is None or found.tau <= 1.0:
+        return False
+    width = half_width(found, "p50")
+    # A median that is known well is not to be doubted: a server as regular as a clock, say.
+    return width is None or (found.tau > _STRONG and width >= _WIDE / 2.0)
+
+
+def _consequence(found: Distribution, tau: float) -> str:
+    if "p50" in found.interval:
+        return f"intervals are {math.sqrt(tau):.1f} times as wide as without that"
+    wanted = _rounded(VALUES_PER_TAU * tau)
+    return f"intervals are withheld: measure longer, about {wanted:,} requests"
+
+
+def _rounded(count: float) -> int:
+    """Up to two digits."""
+    unit = int(10 ** max(0, math.floor(math.log10(count)) - 1))
+    return math.ceil(count / unit) * unit
 
 
 def censoring(e: Evidence) -> Check | None:
@@ -119,16 +149,24 @@ def half_width(found: Distribution, name: str) -> float | None:
 
 
 def _wish(ttft: Distribution, e: Evidence) -> str:
+    """What a precise p95 would take."""
     width = half_width(ttft, "p95")
     if width is None:
-        more = ttft.needs.get("p95", math.ceil(minimum_samples(0.95) * (ttft.tau or 1.0))) - ttft.n
-        return (
-            f"TTFT p95 has no interval yet: about {max(more, 1):,} more requests{_dollars(e, more)}"
-        )
+        more = max(ttft.needs.get("p95", _p95_needs(ttft)) - ttft.n, 1)
+        return f"TTFT p95 has no interval yet: about {more:,} more requests{_dollars(e, more)}"
     if width <= _AIM:
         return f"TTFT p95 within {width:.1%}"
     more = math.ceil(ttft.n * ((width / _AIM) ** 2 - 1.0))
-    return f"TTFT p95 within {width:.1%}: {_AIM:.0%} takes about {more:,} more requests{_dollars(e, more)}"
+    return (
+        f"TTFT p95 within {width:.1%}: {_AIM:.0%} takes about {more:,} more requests"
+        f"{_dollars(e, more)}"
+    )
+
+
+def _p95_needs(ttft: Distribution) -> int:
+    """How many requests support an interval of the p95, dependent as they are."""
+    fewest = max(minimum_samples(0.95), VALUES_PER_TAU)
+    return _rounded(fewest * (ttft.tau or 1.0))
 
 
 def _dollars(e: Evidence, requests: int) -> str:
