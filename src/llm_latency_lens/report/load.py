@@ -172,14 +172,22 @@ def _latency(result: Result) -> Block | None:
                 *(_cell(found, column) for column in _COLUMNS),
                 _time(found.max),
                 bounds,
-                f"± {_time(found.instrument)}" if found.instrument is not None else "",
+                _error(found),
                 f"{found.n:,}",
                 _mark(found),
             )
         )
-    columns = ("", *_COLUMNS, "max", "95 % interval of p95", "instrument", "n", "")
+    columns = ("", *_COLUMNS, "max", "95 % interval of p95", "error", "n", "")
     note = _unsupported(metrics)
     return Table("Latency", columns, tuple(rows), note, metrics=tuple(names))
+
+
+def _error(found: Distribution) -> str:
+    """What is known of the tool's own error: the instrument's, and the widths of this run's arrivals."""
+    width = max((found.width[name] for name in _COLUMNS if name in found.width), default=0.0)
+    if found.instrument is None:
+        return f">= {_time(width)}" if width else ""
+    return f"± {_time(found.instrument + width)}"
 
 
 def _is_repetition(name: str, metrics: dict[str, Distribution]) -> bool:
