@@ -150,7 +150,8 @@ def _worked() -> Iterator[str]:
         number=0, phase="measure", worker=0, target="", intended=0, dequeued=0,
         marks=Marks(sent=0, ended=arrivals[-1]), outcome=Outcome(OutcomeKind.OK),
         first_event=arrivals[0], first_token=arrivals[0], first_visible=arrivals[0], last_token=arrivals[-1],
-        arrivals=arrivals, arrival_events=(1,) * 25, tokens=TokenCounts(output=100, source="usage", events=25),
+        arrivals=arrivals, arrival_events=(1,) * 25,
+        tokens=TokenCounts(output=100, source="usage", events=25, first=4.0),
     )  # fmt: skip
     for key in TOOLS:
         lines = {line.name.lower(): line for line in as_tool(key, [record]).lines}

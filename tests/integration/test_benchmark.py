@@ -99,15 +99,19 @@ def test_closed_loop_slots_are_never_exceeded() -> None:
 
 
 def test_unstreamed_answers_are_measured_too() -> None:
-    """One document each: tokens by usage, one arrival."""
+    """One document each: tokens by usage, one arrival, an end and no first token."""
     from llm_latency_lens.workload.workload import Workload, of_prompts  # noqa: PLC0415
 
     workload = Workload(conversations=of_prompts(("x",)), wish=Request(messages=(), stream=False))
     records: list[Record] = []
     with SimulatorProcess(QUICK) as simulator:
-        run(profiler(simulator).benchmark(Load(requests=3), workload, sinks=[records.append]))
+        load = Load(requests=3)
+        result = run(profiler(simulator).benchmark(load, workload, sinks=[records.append]))
     assert [record.tokens.output for record in records] == [8, 8, 8]
     assert {len(record.arrivals) for record in records} == {1}
+    assert not {"ttft", "ttfvt", "ttfe", "tpot", "icl", "itl"} & result.metrics.keys()
+    ended = [r.marks.ended - (r.marks.sent or 0) for r in records]
+    assert (result.metrics["e2e"].n, result.metrics["e2e"].max) == (3, max(ended) / 1e9)
 
 
 def test_failures_are_records_with_outcomes_and_advice() -> None:

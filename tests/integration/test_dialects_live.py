@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from llm_latency_lens.interpret.interpret import Subject, interpret
+from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import HttpRequest, Limits, Request, Tool, Url
@@ -147,6 +148,9 @@ def test_embeddings_are_measured_as_one_answer(thinker: SimulatorProcess) -> Non
     assert (record.tokens.input, record.tokens.output) == (3, 0)
     assert record.first_token is None
     assert record.first_event is not None
+    assert record.marks.sent is not None
+    assert BY_NAME["ttft"].of(record) is None
+    assert BY_NAME["e2e"].of(record) == (record.marks.ended - record.marks.sent) / 1e9
 
 
 def test_geminis_array_form_streams_too(thinker: SimulatorProcess) -> None:

@@ -261,6 +261,39 @@ def test_q8_what_the_stream_does_not_allow_is_withheld() -> None:
     assert verdict(judged(burst), "buffered delivery") == "INVALID"
 
 
+def test_q8_events_counted_for_tokens_are_never_valid() -> None:
+    """Q8: no usage: TPOT, ITL and tokens/s are WARN, TTFT and end to end stay; the size of an event is told."""
+    tokens = TokenCounts(output=8, source="chunks", events=8)
+    result = judged(changed(tokens=tokens, characters=8 * 20))
+    built = ("tpot", "itl", "tps_request", "decode_speed", "ntpot")
+    assert {name: result.metrics[name].verdict for name in built} == dict.fromkeys(built, "WARN")
+    assert {result.metrics[name].verdict for name in ("ttft", "e2e", "chars_per_second")} == {
+        "VALID"
+    }
+    found = check(result, "token counts")
+    assert found is not None
+    assert "20.0 characters, so about 5.0 tokens" in found.words
+    assert result.verdict == "WARN"
+    assert check(judged(clean()), "token counts") is None
+
+
+@pytest.mark.parametrize(
+    "flag", ["streamed_tokens_unknown", "streamed_tokens_estimated", "hidden_steps"]
+)
+def test_q8_tokens_that_may_not_have_streamed_are_told(flag: str) -> None:
+    """Q8: a tenth of the answers is enough to doubt TPOT, one in four hundred is told without a doubt."""
+    records = clean()
+    some = [msgspec.structs.replace(r, flags=(flag,)) if i % 10 == 0 else r for i, r in enumerate(records)]  # fmt: skip
+    found = judged(some)
+    assert (verdict(found, "streamed tokens"), found.metrics["tpot"].verdict) == ("WARN", "WARN")
+    assert found.metrics["ttft"].verdict == "VALID"
+    one = judged([msgspec.structs.replace(records[0], flags=(flag,)), *records[1:]])
+    told = check(one, "streamed tokens")
+    assert told is not None
+    assert (told.verdict, told.metrics) == ("VALID", ())
+    assert told.words.startswith("0.2% of answers: ")
+
+
 def test_q9_lost_packets_and_mixed_connections_are_found() -> None:
     """Q9: retransmissions that delay a tenth of the requests; connecting in half of them. Not if nothing moves."""
     facts = ConnectionFacts(

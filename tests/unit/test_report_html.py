@@ -8,13 +8,17 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.records import answered, refused
+from tests.support.records import MS, answered, refused
 from tests.unit.test_gate import PREPARED
 
+from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.metrics.summary import Summary
-from llm_latency_lens.model.record import Outcome, OutcomeKind, Record
+from llm_latency_lens.model.record import Outcome, OutcomeKind, Record, TokenCounts
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.profiler import conclude
+from llm_latency_lens.report.anatomy import anatomy
+from llm_latency_lens.report.document import Fact, Facts
+from llm_latency_lens.report.html.details import Details
 from llm_latency_lens.report.html.element import Element, escaped
 from llm_latency_lens.report.html.page import result_page
 from llm_latency_lens.report.html.plot import Axis, axis_over, seconds
@@ -121,6 +125,74 @@ def payloads() -> list[str]:
     """200 of them: each piece alone, and joined with others."""
     rng = random.Random(8)
     return [*PIECES, *("".join(rng.choices(PIECES, k=rng.randint(2, 4))) for _ in range(180))]
+
+
+class Terms(html.parser.HTMLParser):
+    """The explained terms of a page, in order: label and explanation."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, str]] = []
+        self._title: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A summary with a title is a term."""
+        if tag == "summary":
+            self._title = dict(attrs).get("title")
+
+    def handle_data(self, data: str) -> None:
+        """Its label."""
+        if self._title is not None:
+            self.found.append((data.strip(), self._title))
+            self._title = None
+
+
+def test_every_row_of_the_latency_table_explains_its_own_metric() -> None:
+    """The two rows from the intended start are not the same metric, and neither is a plain label."""
+    records = [
+        msgspec.structs.replace(record, intended=record.intended - 60 * MS) for record in drawn(60)
+    ]
+    terms = Terms()
+    terms.feed(result_page(run_of(records), records))
+    labels = [label for label, _ in terms.found]
+    assert labels.count("from intended start") == 2
+    expected = {
+        "TTFT": ["ttft"],
+        "from intended start": ["ttft_from_intended", "e2e_from_intended"],
+        "TPOT": ["tpot"],
+        "end to end": ["e2e"],
+    }
+    for label, names in expected.items():
+        said = [meaning for term, meaning in terms.found if term == label]
+        assert said == [BY_NAME[name].meaning for name in names], label
+
+
+def test_a_run_of_unstreamed_answers_has_a_page() -> None:
+    """No TTFT and no TPOT anywhere; the end of the answers is in the table."""
+    records = [msgspec.structs.replace(record, streamed=False) for record in drawn(60)]
+    terms = Terms()
+    terms.feed(result_page(run_of(records), records))
+    labels = [label for label, _ in terms.found]
+    assert "end to end" in labels
+    assert not {"TTFT", "TPOT"} & set(labels)
+
+
+def test_plots_and_the_anatomy_have_the_values_of_the_definitions() -> None:
+    """Four of ten tokens were hidden and two came first: one TPOT everywhere."""
+    tokens = TokenCounts(input=7, output=10, hidden=4, first=2.0, source="usage", events=4)
+    record = answered(0, 0.0, 100.0, gap_ms=10.0, tokens=4)
+    record = msgspec.structs.replace(record, tokens=tokens)
+    details = Details()
+    details.add(record)
+    assert BY_NAME["tpot"].of(record) == pytest.approx(0.030 / 4)
+    assert details.values("tpot").tolist() == pytest.approx([0.030 / 4])
+    shown = {fact.label: fact.value for fact in anatomy_facts(record)}
+    assert shown["TPOT"] == "7.50 ms"
+
+
+def anatomy_facts(record: Record) -> list[Fact]:
+    """All facts of its anatomy."""
+    return [fact for b in anatomy(record).blocks if isinstance(b, Facts) for fact in b.facts]
 
 
 def test_x8_x10_nothing_that_was_said_becomes_markup() -> None:

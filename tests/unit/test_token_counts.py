@@ -424,3 +424,46 @@ def test_characters_of_every_kind_are_counted() -> None:
     pieces += texts(30, 20, 'é"\n', begin=140)
     found = streamed([*pieces, finished(900, usage(32))])
     assert found.characters == 2 + 3 + 30 * 3
+
+
+def test_characters_with_escapes_are_counted_after_a_plain_event() -> None:
+    """Alike events are read many at a time; what JSON escapes is one character all the same."""
+    pieces = [*texts(3, 20), *texts(30, 20, "a\n", begin=160)]
+    found = streamed([*pieces, finished(900, usage(33))])
+    assert found.characters == 33 * 2
+
+
+def test_the_characters_of_a_first_read_of_many_alike_events_are_its_own() -> None:
+    """Five long events in one read, thirty short ones each in its own: 500 of 560 tokens came first."""
+    first = chunk({"content": "x" * 100}) * 5
+    found = streamed([(100, first), *texts(30, 20, begin=120), finished(900, usage(560))])
+    assert found.tokens.first == pytest.approx(500.0)
+
+
+def test_a_count_in_the_middle_of_the_first_read_is_not_that_of_the_read() -> None:
+    """The second event of the first read came after the count: characters tell instead."""
+    both = chunk({"content": "ab"}, usage=usage(1)) + chunk({"content": "ab"})
+    pieces = [(100, both)]
+    pieces += [(100 + i * 20, chunk({"content": "ab"}, usage=usage(2 + i))) for i in range(1, 11)]
+    found = streamed([*pieces, finished(900, usage(12))])
+    assert found.tokens.first == pytest.approx(2.0)
+    assert tpot(found) == pytest.approx(20.0)
+
+
+def test_a_first_count_without_the_answers_tokens_is_not_believed() -> None:
+    """Gemini may count the thoughts alone at first: characters tell the tokens of the first chunk."""
+
+    def counted(i: int) -> bytes:
+        part = {"content": {"role": "model", "parts": [{"text": "abcd"}]}, "index": 0}
+        counts = {"promptTokenCount": 8, "thoughtsTokenCount": 600}
+        if i:
+            counts["candidatesTokenCount"] = 4 * (i + 1)
+        value = {"candidates": [part], "usageMetadata": counts}
+        return f"data: {json.dumps(value)}\n\n".encode()
+
+    end = {"candidates": [{"index": 0, "finishReason": "MAX_TOKENS"}]}
+    pieces = [(100 + i * 80, counted(i)) for i in range(10)]
+    pieces.append((900, f"data: {json.dumps(end)}\n\n".encode()))
+    found = streamed(pieces, "gemini")
+    assert (found.tokens.output, found.tokens.hidden) == (640, 600)
+    assert tpot(found) == pytest.approx(20.0)

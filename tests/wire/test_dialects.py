@@ -576,3 +576,60 @@ def test_anthropics_limit_is_mandatory() -> None:
         Request(messages=(Message("user", "x"),)), target("anthropic")
     )
     assert json.loads(request.body)["max_tokens"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("output", "reasoning", "total", "expected"),
+    [
+        (4, 20, 33, 24),  # beside the completion, and the total says so
+        (24, 20, 33, 24),  # among it
+        (4, 20, None, 24),  # more reasoning than completion, and no total
+        (24, 20, None, 24),
+        (4, 20, 13, 4),  # the total contradicts: nothing is added
+        (4, None, 33, 4),
+        (0, 20, 29, 20),  # nothing but reasoning
+        (None, 20, 33, None),
+    ],
+)
+def test_reasoning_counted_beside_the_completion_is_added(
+    output: int | None, reasoning: int | None, total: int | None, expected: int | None
+) -> None:
+    """Nine tokens of prompt; the same for both dialects of OpenAI."""
+    names = {
+        "openai_chat": ("prompt_tokens", "completion_tokens", "completion_tokens_details"),
+        "openai_responses": ("input_tokens", "output_tokens", "output_tokens_details"),
+    }
+    for dialect, (prompt, completion, details) in names.items():
+        usage: dict[str, object] = {prompt: 9, completion: output, "total_tokens": total}
+        if reasoning is not None:
+            usage[details] = {"reasoning_tokens": reasoning}
+        if dialect == "openai_chat":
+            body = corpus.event({"id": "x", "choices": [], "usage": usage})
+        else:
+            end = {"status": "completed", "usage": usage}
+            body = corpus.event({"type": "response.completed", "response": end})
+        found = [event for event in decoded(dialect, body) if isinstance(event, Usage)]
+        assert [event.output for event in found] == [expected], dialect
+
+
+def test_reasoning_that_is_withheld_is_told_once_and_reasoning_in_full_is_not() -> None:
+    """Summaries of Responses and Gemini, signed and redacted thinking of Anthropic; never of Chat."""
+    summary = {"type": "response.reasoning_summary_text.delta", "delta": "hm"}
+    full = {"type": "response.reasoning_text.delta", "delta": "hm"}
+    redacted = {"type": "content_block_start", "content_block": {"type": "redacted_thinking"}}
+    signed = {"type": "content_block_delta", "delta": {"type": "signature_delta", "signature": "E"}}
+    unsigned = {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "E"}}
+    thought = corpus_gemini.chunk([{"text": "hm", "thought": True}])
+    chat = corpus.chunk({"reasoning_content": "hm"})
+    cases = (
+        ("openai_responses", corpus.event(summary) * 2, 1),
+        ("openai_responses", corpus.event(full) * 2, 0),
+        ("anthropic", corpus.event(redacted), 1),
+        ("anthropic", corpus.event(signed), 1),
+        ("anthropic", corpus.event(unsigned), 0),
+        ("gemini", corpus_gemini.sse(thought, thought), 1),
+        ("openai_chat", chat * 2, 0),
+    )
+    for dialect, body, expected in cases:
+        found = [e for e in decoded(dialect, body) if isinstance(e, ReasoningWithheld)]
+        assert len(found) == expected, (dialect, body)

@@ -29,6 +29,12 @@ _ECDF: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 
 
+_OVER_TIME = (
+    ("ttft", "TTFT", "time to first token"),
+    ("e2e", "end to end", "time to the end of the answer"),
+)
+
+
 def distributions(result: Result, details: Details) -> Element | None:
     """Empirical distributions, both origins, with the percentiles' intervals on them."""
     figures = [
@@ -66,26 +72,32 @@ def _ecdf(
 
 
 def timeline(_: Result, details: Details) -> Element | None:
-    """Every request's TTFT by its start, and below it tokens per second and requests under way."""
+    """Every request's TTFT by its start, and below it tokens per second and requests under way.
+
+    Unstreamed answers have no TTFT: theirs is the time to the end.
+    """
     starts, ok = details.column("intended"), details.ok
     if not len(starts):
         return None
-    good = np.flatnonzero(ok)
+    name, label, meaning = next(
+        (row for row in _OVER_TIME if len(details.values(row[0]))), _OVER_TIME[0]
+    )
+    latency = details.column(name)
+    good = np.flatnonzero(ok & ~np.isnan(latency))
     step = max(1, -(-len(good) // _POINTS))
     shown = good[::step]
-    ttft = details.column("ttft")
     over = axis_over([starts, details.column("ended")], seconds, "since the first start", from_zero=True)  # fmt: skip
-    requests = Frame(over, axis_over([ttft[good]], seconds))
-    requests.dots(starts[shown], ttft[shown], 1)
+    requests = Frame(over, axis_over([latency[good]], seconds))
+    requests.dots(starts[shown], latency[shown], 1)
     failed = np.flatnonzero(~ok)
     requests.dots(starts[failed], np.full(len(failed), requests.y.high), 2, radius=3.5)
-    words = "A point a request: when it was to start, and its time to first token." + (
+    words = f"A point a request: when it was to start, and its {meaning}." + (
         f" One in {step} is drawn." if step > 1 else ""
     )
     labels = ["succeeded"] + ([f"failed, at the upper edge ({len(failed):,})"] if len(failed) else [])  # fmt: skip
     return Element(
         "section", Element("h2", "Over time"),
-        Element("figure", requests.svg("TTFT over time"), Element("figcaption", words, _keys(labels))),
+        Element("figure", requests.svg(f"{label} over time"), Element("figcaption", words, _keys(labels))),
         _throughput(over, details),
     )  # fmt: skip
 
