@@ -7,7 +7,6 @@ n / tau. Chance correlates neighbours too, so strong dependence is what the test
 sees at 1 %.
 """
 
-import functools
 import math
 from statistics import NormalDist
 from typing import Literal
@@ -74,7 +73,9 @@ class Autocorrelation(Struct, frozen=True, kw_only=True):
         """Tau times the squared ratio of Student's quantile, for tau being estimated, to the normal one."""
         if self.evidence != "strong":
             return self.tau
-        return self.tau * _student_ratio(round(self.degrees, 1), confidence) ** 2
+        p = (1.0 + confidence) / 2.0
+        student = student_t_quantile(p, round(self.degrees, 1))
+        return self.tau * (student / NormalDist().inv_cdf(p)) ** 2
 
     def wanted(self, factor: float = VALUES_PER_TAU) -> int:
         """About how many values would make tau known: rounded up to two digits."""
@@ -224,10 +225,3 @@ def _autocorrelations(centred: Floats) -> NDArray[np.float64]:
     covariance = np.fft.irfft(spectrum * np.conj(spectrum), size)[:n]
     rho: NDArray[np.float64] = covariance / covariance[0]
     return rho
-
-
-@functools.lru_cache(maxsize=4096)
-def _student_ratio(degrees: float, confidence: float) -> float:
-    """Student's quantile over the normal one."""
-    p = (1.0 + confidence) / 2.0
-    return student_t_quantile(p, degrees) / NormalDist().inv_cdf(p)
