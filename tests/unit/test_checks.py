@@ -354,17 +354,42 @@ def test_q11_warm_up_drift_and_backlog_are_found() -> None:
     assert check(judged(queue), "backlog") is None
 
 
-def test_q12_dependence_widens_and_is_told() -> None:
-    """Q12: a slow wave through the run: neighbours are alike, and few independent requests are left."""
+def test_q12_dependence_withholds_intervals_and_is_told() -> None:
+    """Q12: a slow wave through the run: few independent requests are left, and the words say how many."""
     rng, level, wave = random.Random(6), 0.0, []
     for number in range(400):
         level = 0.97 * level + rng.gauss(0, 0.15)
         wave.append(answered(number, number * 400.0, 100.0 * 2.718**level))
     found = judged(wave)
-    assert verdict(found, "dependence") in {"WARN", "INSUFFICIENT"}
-    assert (found.metrics["ttft"].tau or 0) > 5
+    ttft, said = found.metrics["ttft"], check(found, "dependence")
+    assert (ttft.tau or 0) > 5
+    assert ttft.p95 is not None
+    assert not {"p50", "p95", "mean"} & set(ttft.interval)
+    assert said is not None
+    assert said.verdict in {"WARN", "INSUFFICIENT"}
+    assert re.match(
+        r"requests are correlated: 400 requests carry the information of about \d+ independent ones"
+        r" \(ttft\); intervals are withheld: measure longer, about [\d,]+ requests",
+        said.words,
+    )
+    assert "tpot" not in said.metrics
     free = judged(clean()).metrics["ttft"]
     assert free.tau == 1.0
+    assert {"p50", "p95", "mean"} <= set(free.interval)
+
+
+def test_q12_correlation_that_is_known_widens_and_withholds_nothing() -> None:
+    """Q12: neighbours at 0.8 over 3,000 requests: intervals are there, three times as wide, and the check says so."""
+    rng, level, wave = random.Random(9), 0.0, []
+    for number in range(3000):
+        level = 0.8 * level + 0.6 * rng.gauss(0, 1.0)
+        wave.append(answered(number, number * 400.0, 100.0 * 2.718281828 ** (1.5 * level)))
+    found = judged(wave)
+    assert {"p50", "p95", "mean"} <= set(found.metrics["ttft"].interval)
+    said = check(found, "dependence")
+    assert said is not None
+    assert said.verdict == "WARN"
+    assert "times as wide as without that" in said.words
 
 
 def test_q13_too_few_requests_are_told_with_what_is_missing() -> None:

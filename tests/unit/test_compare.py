@@ -1,19 +1,29 @@
 """Comparisons as folds over records: what is different is found, what is equal is not, and doubt is said."""
 
+import math
 import random
 from collections import Counter
+from collections.abc import Callable
 
+import msgspec
 import pytest
 from tests.support.records import answered, interleaved, refused
 
-from llm_latency_lens.compare import plan_comparison
+from llm_latency_lens.compare import ComparisonFold, plan_comparison
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.load import Load
+from llm_latency_lens.metrics.bias import bias_of
 from llm_latency_lens.metrics.contrasts import Question, contrasts, noise_floor
 from llm_latency_lens.metrics.pairs import Pairs
-from llm_latency_lens.model.comparison import Contrast
-from llm_latency_lens.model.record import Record
+from llm_latency_lens.metrics.result import Setting, build_result
+from llm_latency_lens.metrics.summary import Counts
+from llm_latency_lens.model.comparison import Comparison, Contrast
+from llm_latency_lens.model.record import Record, TokenCounts
+from llm_latency_lens.model.result import Check, Distribution, Verdict
 from llm_latency_lens.profiler import Profiler
+from llm_latency_lens.report.advice import advise_failure
+from llm_latency_lens.report.comparison import comparison_report
+from llm_latency_lens.report.document import Facts, Note, Table
 from llm_latency_lens.schedule.interleave import arm_of, round_of
 
 
@@ -132,3 +142,199 @@ def test_a_plan_is_for_each_target() -> None:
         plan_comparison([one], Load(requests=20), "hi", Question())
     with pytest.raises(UsageError, match="can't be compared"):
         plan_comparison([one, one], Load(requests=20), "hi", Question(metric="nonsense"))
+
+
+def compared(
+    records: list[Record], *checks: Check, models: tuple[str, str] = ("m", "m")
+) -> Comparison:
+    """The document of an interleaved run with these records, and with these checks of the client added."""
+    arms = [
+        Profiler(f"openai:{name}", base_url="http://127.0.0.1:9/v1", environment={})
+        for name in models
+    ]
+    benchmark = plan_comparison(arms, Load(requests=20), "hi", Question()).benchmark
+    fold = ComparisonFold(2)
+    for record in records:
+        fold.add(record)
+    setting = Setting(
+        header=benchmark.header,
+        phase=benchmark.order.plan.phases[-1],
+        target="openai:m",
+        counts=Counts(planned=fold.whole.measured, not_sent=0),
+        planned_rate=None,
+        client={},
+        advise=advise_failure,
+    )
+    whole = build_result(fold.whole, setting)
+    quality = msgspec.structs.replace(whole.quality, checks=(*whole.quality.checks, *checks))
+    return fold.comparison(benchmark.header, msgspec.structs.replace(whole, quality=quality))
+
+
+def late(verdict: Verdict, bound: float | None) -> Check:
+    """What a check says of a client that was late by up to `bound` seconds."""
+    return Check(
+        id="Q2",
+        name="loop lag",
+        verdict=verdict,
+        value=bound,
+        unit="s",
+        words="the client was late",
+        metrics=("ttft",),
+        bound=bound,
+    )
+
+
+def primary(comparison: Comparison) -> Contrast:
+    """The answer to the question asked first."""
+    return next(one for one in comparison.contrasts if one.primary)
+
+
+def text(comparison: Comparison) -> str:
+    """Everything the report says."""
+    lines: list[str] = []
+    for block in comparison_report(comparison).blocks:
+        if isinstance(block, Note):
+            lines.append(block.text)
+        elif isinstance(block, Facts):
+            lines += [f"{fact.label} {fact.value} {fact.remark}" for fact in block.facts]
+        elif isinstance(block, Table):
+            lines += [" ".join(row) for row in block.rows]
+    return "\n".join(lines)
+
+
+def times(factor: float) -> Callable[[random.Random, int, float], float]:
+    """Target B takes `factor` times as long as A."""
+    return lambda rng, arm, _: lognormal(rng, factor if arm else 1.0)
+
+
+@pytest.mark.parametrize(("factor", "finding"), [(13.0, "more"), (1.5, "inconclusive")])
+def test_a_difference_beyond_a_bias_of_known_size_decides(factor: float, finding: str) -> None:
+    """The client was up to 60 ms late with a TTFT of 100 ms: 13 times apart is more than that, 1.5 is not."""
+    comparison = compared(interleaved(150, 2, times(factor)), late("INVALID", 0.060))
+    one = primary(comparison)
+    assert (one.finding, one.bias) == (finding, 0.060)
+    assert one.interval is not None
+    if finding == "more":
+        assert comparison.verdict == "WARN"
+        assert one.interval[0] < (1300 - 60) / (100 + 60)
+        assert "exceeds what the known biases (up to 60.0 ms) can explain" in text(comparison)
+    else:
+        assert comparison.verdict == "INVALID"
+        assert one.interval[0] < 1.0
+        assert one.pairs_wanted is None
+        assert "known biases of up to 60.0 ms can explain it" in text(comparison)
+
+
+def test_a_bias_of_unknown_size_decides_nothing() -> None:
+    """However far apart the targets are; the reason is said."""
+    comparison = compared(interleaved(150, 2, times(13.0)), late("INVALID", None))
+    assert (comparison.verdict, comparison.finding) == ("INVALID", "inconclusive")
+    assert "the client was late" in primary(comparison).reason
+    assert "the client was late" in text(comparison)
+
+
+def test_a_bias_of_another_metric_leaves_the_question_alone() -> None:
+    """TPOT is INVALID, TTFT is asked: the answer stands, and only TPOT has none."""
+    check = msgspec.structs.replace(late("INVALID", None), metrics=("tpot",))
+    comparison = compared(interleaved(150, 2, times(1.5)), check)
+    findings = {(one.metric, one.stat): one.finding for one in comparison.contrasts}
+    assert (comparison.finding, comparison.verdict) == ("more", "WARN")
+    assert findings["tpot", "location"] == "inconclusive"
+
+
+def test_a_side_with_too_few_requests_decides_nothing() -> None:
+    """One target's check says INSUFFICIENT: no finding, whatever the interval is."""
+    check = msgspec.structs.replace(late("INSUFFICIENT", None), name="dependence")
+    comparison = compared(interleaved(150, 2, times(1.5)), check)
+    assert (comparison.finding, comparison.verdict) == ("inconclusive", "INSUFFICIENT")
+    assert primary(comparison).reason.startswith("dependence: ")
+
+
+def test_a_bias_widens_both_ends_and_a_width_only_the_lower() -> None:
+    """Bounds add up, an arrival interval says how much earlier, other units have no bound in seconds."""
+    found = Distribution(unit="s", n=9, width={"p50": 0.004, "p95": 0.02})
+    checks = (late("INVALID", 0.01), late("WARN", 0.002), late("VALID", 1.0))
+    bias = bias_of("ttft", "p95", checks, found)
+    assert (bias.below, bias.above) == pytest.approx((0.032, 0.012))
+    assert bias_of("ttft", "location", (), found).below == 0.004
+    assert bias_of("e2e", "location", checks, None).below == 0.0
+    everything = msgspec.structs.replace(late("INVALID", 0.01), metrics=("*",))
+    assert not bias_of("ttft", "location", (everything,), None).reason
+    assert bias_of("cost", "location", (everything,), None).reason
+
+
+def wave(rho: float) -> Callable[[random.Random, int, float], float]:
+    """Latencies of equal targets whose neighbours depend on each other by `rho`, each by itself."""
+    levels = [0.0, 0.0]
+
+    def ttft(rng: random.Random, arm: int, _: float) -> float:
+        levels[arm] = rho * levels[arm] + (1.0 - rho * rho) ** 0.5 * rng.gauss(0.0, 1.0)
+        return 100.0 * math.exp(0.5 * levels[arm])
+
+    return ttft
+
+
+def test_correlated_pairs_are_withheld_with_the_number_that_would_do() -> None:
+    """100 pairs of targets that wander are a handful of independent ones: the value, no interval, no finding."""
+    one = asked(interleaved(100, 4, wave(0.9)))["ttft", "location"]
+    assert (one.finding, one.interval) == ("inconclusive", None)
+    assert one.ratio is not None
+    assert one.needs is not None
+    assert one.needs >= 300
+    assert one.needs == one.pairs_wanted
+    shown = text(compared(interleaved(100, 4, wave(0.9))))
+    assert "pairs are correlated (100 carry the information of about" in shown
+
+
+def test_correlated_pairs_have_wider_intervals() -> None:
+    """Neighbours at 0.5: three pairs say as much as one, so the interval is about 1.7 times as wide."""
+    widths = []
+    for rho in (0.0, 0.5):
+        one = asked(interleaved(1000, 5, wave(rho)))["ttft", "location"]
+        assert one.interval is not None
+        widths.append(one.interval[1] / one.interval[0] - 1.0)
+    assert widths[1] / widths[0] == pytest.approx(3.0**0.5, rel=0.25)
+
+
+def test_drift_that_both_targets_share_is_no_dependence_of_pairs() -> None:
+    """Both wander together: the ratio does not, and the comparison stays sharp."""
+    shared: dict[int, float] = {}
+    level = [0.0]
+
+    def ttft(rng: random.Random, _: int, at: float) -> float:
+        turn = round(at * 1_000_000)
+        if turn not in shared:
+            level[0] = 0.95 * level[0] + 0.3 * rng.gauss(0.0, 1.0)
+            shared[turn] = level[0]
+        return lognormal(rng) * math.exp(shared[turn])
+
+    one = asked(interleaved(300, 6, ttft))["ttft", "location"]
+    assert one.interval is not None
+    assert one.interval[1] / one.interval[0] < 1.2
+
+
+def answers_of(characters: int, tokens: int, arm: int, number: int) -> Record:
+    """An answer of so many characters, which its server counts as so many tokens."""
+    counts = TokenCounts(input=7, output=tokens, source="usage", events=8)
+    record = answered(number, number * 400.0, 100.0 + number % 7, arm=arm, characters=characters)
+    return msgspec.structs.replace(record, tokens=counts)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "models", "said"),
+    [
+        ((50, 41), ("m", "m"), "B counts 18% fewer tokens than A for the same text"),
+        ((50, 100), ("a", "b"), "B counts 100% more tokens than A for the same text"),
+        ((50, 51), ("a", "b"), ""),
+        ((0, 0), ("a", "b"), "A and B are different models, which may count different tokens"),
+        ((0, 0), ("m", "m"), ""),
+    ],
+)
+def test_tokens_of_different_tokenizers_are_told_apart(
+    tokens: tuple[int, int], models: tuple[str, str], said: str
+) -> None:
+    """The same 200 characters are so many tokens here and so many there: said beyond 5 %, or where unknown."""
+    records = [answers_of(200, tokens[number % 2], number % 2, number) for number in range(20)]
+    comparison = compared(records, models=models)
+    assert len(comparison.caveats) == (1 if said else 0)
+    assert said in text(comparison)

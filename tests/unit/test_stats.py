@@ -15,6 +15,7 @@ from llm_latency_lens.stats.beta import (
     share_interval,
     student_t_quantile,
 )
+from llm_latency_lens.stats.clusters import Clusters
 from llm_latency_lens.stats.compare import (
     Difference,
     holm,
@@ -25,7 +26,16 @@ from llm_latency_lens.stats.compare import (
     sign_flip_permutation,
     unpaired_location,
 )
-from llm_latency_lens.stats.dependence import dependence, long_run_variance, tail_dependence
+from llm_latency_lens.stats.dependence import (
+    autocorrelation,
+    dependence,
+    joint_tau,
+    long_run_variance,
+    rank_autocorrelation,
+    ranks,
+    tail_dependence,
+)
+from llm_latency_lens.stats.means import mean_interval
 from llm_latency_lens.stats.quantiles import Floats, interval_ranks
 from llm_latency_lens.stats.sequential import (
     anytime_ranks,
@@ -96,6 +106,101 @@ def test_q12_constant_and_short_series_are_no_evidence_of_dependence() -> None:
     """Nothing to divide by, nothing to tell."""
     assert dependence(np.ones(100)) == 1.0
     assert dependence(np.arange(5.0)) == 1.0
+
+
+def test_q12_a_short_correlated_series_has_no_known_dependence() -> None:
+    """Q12: 400 values of tau 19 are 21 independent ones: not known; 4,000 are enough, and the number wanted says so."""
+    short, long = ar1(400, 0.9, 3), ar1(4000, 0.9, 3)
+    found = rank_autocorrelation(short)
+    assert (found.evidence, found.is_known()) == ("strong", False)
+    assert 700 <= found.wanted() <= 4000
+    assert tail_dependence(short, 0.95) == math.inf
+    assert interval_ranks(400, 0.95, tau=tail_dependence(short, 0.95)) is None
+    assert anytime_ranks(400, 0.95, tau=math.inf) is None
+    assert rank_autocorrelation(long).is_known()
+    assert 5 < tail_dependence(long, 0.95) < 25
+
+
+def test_q12_neighbours_that_repel_each_other_are_no_dependence() -> None:
+    """Q12: what alternates makes a mean better known; nothing is widened or withheld."""
+    found = autocorrelation(ar1(400, -0.6, 3))
+    assert (found.tau, found.is_known()) == (1.0, True)
+
+
+def test_q12_single_large_values_do_not_hide_dependence() -> None:
+    """Q12: three outliers of a thousand times the spread: the values show nothing any more, the ranks do."""
+    series = ar1(400, 0.8, 5)
+    series[[50, 200, 350]] = 1e4
+    assert autocorrelation(series).evidence == "none"
+    assert rank_autocorrelation(series).evidence == "strong"
+
+
+def test_q12_dependence_that_may_be_chance_widens_and_withholds_nothing() -> None:
+    """Q12: a first autocorrelation at the edge of chance: tau is its upper limit."""
+    weak = next(
+        found
+        for seed in range(200)
+        if (found := autocorrelation(ar1(200, 0.1, seed))).evidence == "weak"
+    )
+    assert weak.is_known()
+    assert 1.0 < weak.tau == weak.upper < 3.0
+    assert joint_tau(weak, weak) == weak.tau
+
+
+def test_equal_values_share_their_rank() -> None:
+    """Against scipy: an order of equal values would be a trend that is not there."""
+    values = np.array([3.0, 1.0, 3.0, 2.0, 3.0, 1.0])
+    assert ranks(values).tolist() == scipy.stats.rankdata(values).tolist()
+
+
+def test_a_mean_interval_is_students_where_nothing_is_skewed() -> None:
+    """Against scipy on normal values; skewness moves it to the long tail; correlation widens or withholds it."""
+    rng = np.random.Generator(np.random.PCG64(7))
+    normal = rng.normal(10.0, 1.0, 500)
+    found = mean_interval(normal)
+    expected = scipy.stats.ttest_1samp(normal, 0.0).confidence_interval()
+    assert found == pytest.approx((expected.low, expected.high), abs=0.003)
+    skewed = rng.lognormal(0.0, 1.0, 100)
+    low, high = mean_interval(skewed) or (0.0, 0.0)
+    assert high - skewed.mean() > 1.2 * (skewed.mean() - low)
+    independent, correlated = ar1(4000, 0.0, 1), ar1(4000, 0.8, 1)
+    widths = [np.diff(mean_interval(x) or (0.0, 0.0))[0] / x.std() for x in (independent, correlated)]  # fmt: skip
+    assert widths[1] / widths[0] == pytest.approx(3.2, rel=0.2)
+    assert mean_interval(ar1(400, 0.9, 1)) is None
+    assert mean_interval(np.ones(50)) == (1.0, 1.0)
+
+
+def test_intervals_of_clusters_follow_the_clusters() -> None:
+    """Gaps that are alike within a request count as one, independent ones as many; a tail of few requests has none."""
+    rng = np.random.Generator(np.random.PCG64(8))
+    lengths, ones = np.full(200, 50.0), np.ones(10_000)
+    free = rng.lognormal(0.0, 0.5, 10_000)
+    tied = np.repeat(rng.lognormal(0.0, 0.5, 200), 50) * rng.lognormal(0.0, 0.01, 10_000)
+    widths = []
+    for values in (free, tied):
+        clusters = Clusters(values, ones, lengths)
+        for ends in (clusters.interval(0.5), clusters.mean_interval()):
+            assert ends is not None
+            widths.append(ends[1] - ends[0])
+    assert widths[2] / widths[0] == pytest.approx(50.0**0.5, rel=0.5)
+    assert widths[3] / widths[1] == pytest.approx(50.0**0.5, rel=0.3)
+    assert Clusters(free, ones, lengths).interval(0.99) is not None
+    assert Clusters(tied, ones, lengths).interval(0.99) is None
+    assert Clusters(free[:450], ones[:450], lengths[:9]).interval(0.5) is None
+
+
+def test_p_values_of_correlated_pairs_take_blocks() -> None:
+    """A wave that is no difference: by single pairs it is one, by blocks of three tau it is not."""
+    wave = ar1(400, 0.9, 21)
+    wave -= wave.mean() - 0.35 * wave.std()
+    assert sign_flip_permutation(wave, seed=1) < 0.001
+    assert sign_flip_permutation(wave, seed=1, tau=19.0) > 0.05
+    noise = 0.01 * ar1(400, 0.0, 2)
+    single, blocks = (
+        quantile_permutation(noise, wave, 0.5, seed=1, tau=tau) for tau in (1.0, 19.0)
+    )
+    assert single < blocks
+    assert sign_flip_permutation(wave, seed=1, tau=200.0) == 1.0
 
 
 def test_long_run_variance_of_an_ar1() -> None:

@@ -23,17 +23,47 @@ from llm_latency_lens.cli.types import PERCENT
 from llm_latency_lens.errors import UsageError
 
 _QUESTION = (
-    option("--metric", default="ttft", metavar="METRIC", help="The question asked first: ttft, tpot, e2e, cost, output_tokens; with .p95 for the tail."),
-    option("--margin", type=PERCENT, default="5%", metavar="SHARE", help="Differences below it do not matter."),
-)  # fmt: skip
+    option(
+        "--metric",
+        default="ttft",
+        metavar="METRIC",
+        help="The question asked first: ttft, tpot, e2e, chars_per_second, cost, output_tokens;"
+        " with .p95 for the tail.",
+    ),
+    option(
+        "--margin",
+        type=PERCENT,
+        default="5%",
+        metavar="SHARE",
+        help="Differences below it do not matter.",
+    ),
+)
 _URLS = (
-    option("--base-url", metavar="URL", multiple=True, help="API address; one for all targets, or one for each in their order."),
-)  # fmt: skip
+    option(
+        "--base-url",
+        metavar="URL",
+        multiple=True,
+        help="API address; one for all targets, or one for each in their order.",
+    ),
+)
 
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET TARGET...")
-@options(REQUEST, LOAD, _QUESTION, MONEY, _URLS, TARGET[1:], LIMITS, TRUST, RUNS_DIR, JSON, QUIET, CONFIG)  # fmt: skip
+@options(
+    REQUEST,
+    LOAD,
+    _QUESTION,
+    MONEY,
+    _URLS,
+    TARGET[1:],
+    LIMITS,
+    TRUST,
+    RUNS_DIR,
+    JSON,
+    QUIET,
+    CONFIG,
+)
 def compare(targets: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - click's options
     """Say which of two or more targets is faster, by how much, and how sure that is.
 

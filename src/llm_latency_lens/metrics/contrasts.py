@@ -28,7 +28,7 @@ from llm_latency_lens.stats.compare import (
 )
 from llm_latency_lens.stats.dependence import (
     Autocorrelation,
-    joint_inflation,
+    joint_tau,
     pair_tail_dependence,
     rank_autocorrelation,
 )
@@ -120,7 +120,7 @@ def noise_floor(series: Floats, tau: float = 1.0) -> float | None:
         return None
     halves = np.log(series[: 2 * count * block]).reshape(count, 2, block)
     apart = np.exp((halves[:, 1] - halves[:, 0]).ravel())
-    found = paired_location(np.ones(len(apart)), apart, inflation=tau)
+    found = paired_location(np.ones(len(apart)), apart, tau=tau)
     if found is None:
         return None
     low, high = found.interval
@@ -167,7 +167,7 @@ def _answer(blank: Contrast, sample: _Sample, margin: float) -> Contrast:
     fewest = _FEWEST if p is None else minimum_samples(p)
     if blank.pairs < fewest:
         return msgspec.structs.replace(blank, needs=fewest)
-    tau = joint_inflation(sample.whole, sample.part, _PAIRS_PER_TAU)
+    tau = joint_tau(sample.whole, sample.part, _PAIRS_PER_TAU, cautious=False)
     if "strong" not in {sample.whole.evidence, sample.part.evidence}:
         # What may be chance costs precision, but never the answer.
         tau = min(tau, max(1.0, blank.pairs / max(fewest, _PAIRS_PER_TAU)))
@@ -259,10 +259,9 @@ def _difference(
     )
     p = PERCENTILES.get(blank.stat)
     if p is None:
-        inflation = blank.tau
-        if sample.whole.evidence == "strong":
-            inflation = max(inflation, sample.whole.inflation(blank.confidence))
-        found = paired_location(a, b, blank.confidence, inflation)
+        tau = max(blank.tau, sample.whole.student_tau(blank.confidence))
+        tau = tau if sample.whole.evidence == "strong" else blank.tau
+        found = paired_location(a, b, blank.confidence, tau)
         logs = np.log(b) - np.log(a)
         return found, sign_flip_permutation(logs, seed=sample.seed, tau=blank.tau)
     found = paired_quantile(a, b, p, seed=sample.seed, tau=blank.tau, confidence=blank.confidence)

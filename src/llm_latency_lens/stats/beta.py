@@ -4,6 +4,7 @@ The e-processes need logarithms of values far below what a float holds, and the 
 scipy; tests hold every function here to it.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -47,6 +48,7 @@ def share_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float,
     return low, high
 
 
+@functools.lru_cache(maxsize=4096)
 def student_t_quantile(p: float, df: float) -> float:
     """The t with P(T <= t) = p for Student's distribution with `df` degrees of freedom; 0.5 <= p < 1."""
     low, high = 0.0, 1.0

@@ -12,11 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from llm_latency_lens.stats.beta import student_t_quantile
-from llm_latency_lens.stats.dependence import (
-    autocorrelation,
-    joint_inflation,
-    rank_autocorrelation,
-)
+from llm_latency_lens.stats.dependence import autocorrelation, joint_tau, rank_autocorrelation
 from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats, Weighted, interval_ranks
 
 _FEWEST = 10
@@ -71,13 +67,12 @@ class Clusters:
         count = self._count
         if count < _FEWEST:
             return None
-        residual = autocorrelation(residuals)
-        inflation = joint_inflation(self._whole, residual, confidence=confidence)
-        if math.isinf(inflation):
+        tau = joint_tau(self._whole, autocorrelation(residuals))
+        if math.isinf(tau):
             return None
         p = (1.0 + confidence) / 2.0
         student = student_t_quantile(p, count - 1.0) / NormalDist().inv_cdf(p)
-        variance = float((residuals**2).sum()) * count / (count - 1) * inflation
+        variance = float((residuals**2).sum()) * count / (count - 1) * tau
         return math.sqrt(variance) / self._total * student
 
     def _per_cluster(self, values: Floats) -> Floats:

@@ -42,18 +42,18 @@ def block_length(tau: float) -> int:
 
 
 def paired_location(
-    a: Floats, b: Floats, confidence: float = CONFIDENCE, inflation: float = 1.0
+    a: Floats, b: Floats, confidence: float = CONFIDENCE, tau: float = 1.0
 ) -> Difference | None:
     """The pseudo-median of b/a over pairs (all positive); None with fewer than six pairs.
 
-    `inflation` is the factor by which dependence between pairs enlarges the variance.
+    `tau` pairs carry the information of one.
     """
     n = len(a)
     if n < _FEWEST:
         return None
     logs = np.sort(np.log(b) - np.log(a))
     pairs = n * (n + 1) // 2
-    spread = _z(confidence) * math.sqrt(n * (n + 1) * (2 * n + 1) / 24.0 * inflation)
+    spread = _z(confidence) * math.sqrt(n * (n + 1) * (2 * n + 1) / 24.0 * tau)
     low = max(0, math.floor(pairs / 2.0 - spread))
 
     def below(x: float) -> int:

@@ -7,7 +7,6 @@ n / tau. Chance correlates neighbours too, so strong dependence is what the test
 sees at 1 %.
 """
 
-import functools
 import math
 from statistics import NormalDist
 from typing import Literal
@@ -30,8 +29,8 @@ underestimated are those whose intervals are printed, and they cover too rarely.
 _LAGS = 5
 _LJUNG_BOX = 15.086
 """The chi-squared distribution with five degrees of freedom stays below it in 99 %."""
-_WEAK = 1.645
-"""A first autocorrelation above so many standard errors is dependence that may have been missed."""
+_ONE_SIDED = 1.645
+"""The normal quantile of 95 %: a first autocorrelation beyond it may be dependence that the test missed."""
 _UPPER = 2.0
 """The upper limit of the first autocorrelation lies so many standard errors above its estimate."""
 _FEWEST = 20
@@ -63,11 +62,20 @@ class Autocorrelation(Struct, frozen=True, kw_only=True):
         """Whether the series lasts `factor` autocorrelation times, or shows no clear dependence."""
         return self.evidence != "strong" or self.n >= factor * max(self.tau, self.upper)
 
-    def inflation(self, confidence: float = CONFIDENCE) -> float:
-        """The factor on the variance of a mean; Student's quantile allows for tau being estimated."""
-        if self.evidence == "strong":
-            return self.tau * _student_ratio(round(self.degrees, 1), confidence) ** 2
-        return self.tau
+    @property
+    def cautious_tau(self) -> float:
+        """An upper 95 % limit of tau: the estimated variance of a mean has a relative error too."""
+        if self.evidence != "strong":
+            return self.tau
+        return self.tau * (1.0 + _ONE_SIDED * math.sqrt(2.0 / self.degrees))
+
+    def student_tau(self, confidence: float = CONFIDENCE) -> float:
+        """Tau times the squared ratio of Student's quantile, for tau being estimated, to the normal one."""
+        if self.evidence != "strong":
+            return self.tau
+        p = (1.0 + confidence) / 2.0
+        student = student_t_quantile(p, round(self.degrees, 1))
+        return self.tau * (student / NormalDist().inv_cdf(p)) ** 2
 
     def wanted(self, factor: float = VALUES_PER_TAU) -> int:
         """About how many values would make tau known: rounded up to two digits."""
@@ -95,9 +103,9 @@ def autocorrelation(series: Floats) -> Autocorrelation:
     if tau > 1.0:
         degrees = max(n / window, 2.0)
         return Autocorrelation(n=n, evidence="strong", tau=tau, upper=upper, degrees=degrees)
-    if rho > _WEAK / math.sqrt(n):
+    if rho > _ONE_SIDED / math.sqrt(n):
         return Autocorrelation(n=n, evidence="weak", tau=upper, upper=upper, degrees=float(n))
-    return Autocorrelation(n=n, evidence="none", tau=1.0, upper=1.0, degrees=float(n))
+    return Autocorrelation(n=n, evidence="none", tau=1.0, upper=upper, degrees=float(n))
 
 
 def rank_autocorrelation(series: Floats) -> Autocorrelation:
@@ -120,7 +128,7 @@ def tail_dependence(series: Floats, p: float, whole: Autocorrelation | None = No
     if not whole.is_known():
         return math.inf
     beyond = series > np.quantile(series, _informative_level(p, whole))
-    return joint_inflation(whole, autocorrelation(beyond.astype(np.float64)))
+    return joint_tau(whole, autocorrelation(beyond.astype(np.float64)))
 
 
 def pair_tail_dependence(a: Floats, b: Floats, p: float, whole: Autocorrelation) -> Autocorrelation:
@@ -130,25 +138,24 @@ def pair_tail_dependence(a: Floats, b: Floats, p: float, whole: Autocorrelation)
     return autocorrelation(above[1] - above[0])
 
 
-def joint_inflation(
+def joint_tau(
     whole: Autocorrelation,
     part: Autocorrelation,
     factor: float = VALUES_PER_TAU,
-    confidence: float = CONFIDENCE,
+    *,
+    cautious: bool = True,
 ) -> float:
-    """Return the factor on the variance of `part`, a function of the values `whole` is about.
+    """Return tau of `part`, a function of the values that `whole` is about: its upper limit if cautious.
 
     Infinite where one of them lasts too few autocorrelation times.
     """
     if not (whole.is_known(factor) and part.is_known(factor)):
         return math.inf
     if part.evidence == "strong":
-        inflation = part.inflation(confidence)
-        return max(inflation, whole.upper) if whole.evidence == "weak" else inflation
-    if whole.evidence == "strong":
-        # The part shows no dependence of its own; the estimate is not better than its upper limit.
-        return max(part.upper, 1.0)
-    return whole.tau
+        tau = part.cautious_tau if cautious else part.tau
+        return max(tau, whole.upper) if whole.evidence == "weak" else tau
+    # Where the part shows no dependence of its own, that is not better known than its upper limit.
+    return part.upper if whole.evidence == "strong" else whole.tau
 
 
 def ranks(series: Floats) -> Floats:
@@ -218,10 +225,3 @@ def _autocorrelations(centred: Floats) -> NDArray[np.float64]:
     covariance = np.fft.irfft(spectrum * np.conj(spectrum), size)[:n]
     rho: NDArray[np.float64] = covariance / covariance[0]
     return rho
-
-
-@functools.lru_cache(maxsize=4096)
-def _student_ratio(degrees: float, confidence: float) -> float:
-    """Student's quantile over the normal one."""
-    p = (1.0 + confidence) / 2.0
-    return student_t_quantile(p, degrees) / NormalDist().inv_cdf(p)

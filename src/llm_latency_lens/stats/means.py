@@ -45,7 +45,7 @@ def mean_interval(
         degrees = min(values.degrees, whole.degrees)
     size = n / tau
     slant = skewness / math.sqrt(size) * (_SKEWNESS_OF_DEPENDENT if tau > 1.0 else 1.0)
-    reach = student_t_quantile((1.0 + confidence) / 2.0, degrees)
+    reach = student_t_quantile((1.0 + confidence) / 2.0, round(degrees, 1))
     low, high = (math.sqrt(variance / size) * _hall(z, slant) for z in (reach, -reach))
     return mean - low, mean - high
 

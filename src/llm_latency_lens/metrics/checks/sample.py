@@ -3,7 +3,7 @@
 import math
 
 from llm_latency_lens.metrics.checks.evidence import SPEED, Evidence, graded
-from llm_latency_lens.model.result import Check, Distribution, Verdict
+from llm_latency_lens.model.result import HEADLINE, Check, Distribution, Verdict
 from llm_latency_lens.stats.dependence import VALUES_PER_TAU
 from llm_latency_lens.stats.quantiles import minimum_samples
 from llm_latency_lens.units import format_money
@@ -84,7 +84,7 @@ def dependence(e: Evidence) -> Check | None:
     }
     if not taus:
         return None
-    name = max(taus, key=lambda metric: taus[metric])
+    name = next((metric for metric in HEADLINE if metric in taus), next(iter(taus)))
     found, tau = e.metrics[name], taus[name]
     few = tuple(metric for metric in taus if e.metrics[metric].n / taus[metric] < _FEW)
     return Check(

@@ -21,22 +21,26 @@ def forest(comparison: Comparison) -> Element | None:
     if not known:
         return None
     ends = [end - 1.0 for _, _, interval in known for end in interval]
-    reach = max(*map(abs, ends), 1.5 * comparison.margin) * 1.1
+    farthest = max(1.5 * comparison.margin, *(abs(ratio - 1.0) for _, ratio, _ in known))
+    # A bias can leave an interval all but unbounded; it ends at the edge of the plot.
+    reach = 1.1 * min(max(farthest, *map(abs, ends)), 4.0 * farthest)
     x = Axis(low=-reach, high=reach, form=lambda v: f"{v:+.0%}", label="change against A")
     y = Axis(low=0.0, high=float(len(known)), form=lambda _: "")
     frame = Frame(x, y, height=60.0 + 34.0 * len(known))
     frame.box((-comparison.margin, comparison.margin), (0.0, y.high), "band")
     for row, (one, ratio, interval) in enumerate(known):
         at, series = len(known) - row - 0.65, _FINDING_SERIES[one.finding]
-        frame.interval(interval[0] - 1.0, interval[1] - 1.0, at, series)
+        low, high = (min(max(end - 1.0, -reach), reach) for end in interval)
+        frame.interval(low, high, at, series)
         frame.dots(np.array([ratio - 1.0]), np.array([at]), series, radius=5.0)
         stat = "" if one.stat == "location" else f" {one.stat}"
         frame.text(-reach, at, f"{one.arm}: {one.metric}{stat}")
-    words = "Points: the change; bars: its interval, at a level that holds for all questions together; band: the margin."  # fmt: skip
-    return Element(
-        "section", Element("h2", "Changes"),
-        Element("figure", frame.svg("changes with intervals"), Element("figcaption", words)),
-    )  # fmt: skip
+    words = (
+        "Points: the change; bars: its interval, at a level that holds for all questions together;"
+        " band: the margin."
+    )
+    figure = frame.svg("changes with intervals"), Element("figcaption", words)
+    return Element("section", Element("h2", "Changes"), Element("figure", *figure))
 
 
 def steps(capacity: Capacity) -> Element | None:
