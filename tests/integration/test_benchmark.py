@@ -30,11 +30,11 @@ def profiler(simulator: SimulatorProcess) -> Profiler:
 @pytest.mark.parametrize(
     "load",
     [
-        Load(concurrency=4, requests=24, workers=1, seed=1),
-        Load(concurrency=5, requests=23, workers=2, seed=1),
-        Load(concurrency=2, duration="400ms", workers=2),
-        Load(rate="100/s", requests=30, workers=2, seed=3),
-        Load(rate=80.0, duration="500ms", arrival="constant", workers=1),
+        Load(concurrency=4, requests=24, workers=1, seed=1, warmup=0),
+        Load(concurrency=5, requests=23, workers=2, seed=1, warmup=0),
+        Load(concurrency=2, duration="400ms", workers=2, warmup=0),
+        Load(rate="100/s", requests=30, workers=2, seed=3, warmup=0),
+        Load(rate=80.0, duration="500ms", arrival="constant", workers=1, warmup=0),
         Load(rate="60/s", duration="10s", requests=20, warmup=5),
     ],
 )
@@ -70,7 +70,7 @@ def test_open_loop_requests_leave_at_their_seeded_instants() -> None:
     for workers in (1, 2):
         records: list[Record] = []
         with SimulatorProcess(QUICK) as simulator:
-            load = Load(rate="100/s", requests=30, seed=11, workers=workers)
+            load = Load(rate="100/s", requests=30, seed=11, workers=workers, warmup=0)
             run(profiler(simulator).benchmark(load, "x", sinks=[records.append]))
             entries = simulator.stop().by_response_id()
         records.sort(key=lambda record: record.number)
@@ -105,7 +105,7 @@ def test_unstreamed_answers_are_measured_too() -> None:
     workload = Workload(conversations=of_prompts(("x",)), wish=Request(messages=(), stream=False))
     records: list[Record] = []
     with SimulatorProcess(QUICK) as simulator:
-        load = Load(requests=3)
+        load = Load(requests=3, warmup=0)
         result = run(profiler(simulator).benchmark(load, workload, sinks=[records.append]))
     assert [record.tokens.output for record in records] == [8, 8, 8]
     assert {len(record.arrivals) for record in records} == {1}
@@ -124,7 +124,7 @@ def test_failures_are_records_with_outcomes_and_advice() -> None:
     records: list[Record] = []
     with hostile(request(), send(answer + body), silence()) as server:
         client = Profiler("openai:m", base_url=f"http://127.0.0.1:{server.port}/v1", environment={})
-        result = run(client.benchmark(Load(requests=1), "x", sinks=[records.append]))
+        result = run(client.benchmark(Load(requests=1, warmup=0), "x", sinks=[records.append]))
     assert result.outcomes["error_http"] == 1
     assert (records[0].outcome.cause, records[0].outcome.detail, records[0].retry_after) == (
         "rate_limited",
@@ -172,6 +172,8 @@ def test_ctrl_c_drains_reports_and_keeps(tmp_path: pathlib.Path) -> None:
             "x",
             "--rate",
             "50/s",
+            "--warmup",
+            "0",
             "-n",
             "100000",
             "--json",
@@ -201,6 +203,8 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: pathlib.Path) -> None:
             "x",
             "-c",
             "3",
+            "--warmup",
+            "0",
             "-n",
             "9",
             "--json",
@@ -228,6 +232,8 @@ def test_a_killed_run_is_recovered(tmp_path: pathlib.Path) -> None:
             "x",
             "--rate",
             "50/s",
+            "--warmup",
+            "0",
             "-n",
             "500",
         )

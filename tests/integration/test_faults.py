@@ -172,7 +172,7 @@ def test_conditions_choose_the_requests() -> None:
     """Every third, or the first two, or a share drawn from the seed; the ledger says which."""
     with faulty("status:500@every=3", "status:429@first=2") as server:
         profiler = Profiler("openai:sim", base_url=server.base_url, environment={})
-        result = run(profiler.benchmark(Load(requests=9, concurrency=1), "x"))
+        result = run(profiler.benchmark(Load(requests=9, concurrency=1, warmup=0), "x"))
         ledger = server.stop()
     assert [entry.status for entry in ledger.entries] == [
         429,
@@ -201,7 +201,7 @@ def test_m3_retries_are_linked_and_at_most_a_tenth(limited: SimulatorProcess) ->
     """M3: with every request refused, 30 of them make 33 attempts, each with a record of its own."""
     records: list[Record] = []
     profiler = Profiler("openai:sim", base_url=limited.base_url, environment={})
-    load = Load(requests=30, concurrency=3, workers=1, retries=5)
+    load = Load(requests=30, concurrency=3, workers=1, retries=5, warmup=0)
     result = run(profiler.benchmark(load, "x", sinks=[records.append]))
     assert (len(records), result.offered.retries) == (33, 3)
     assert result.outcomes["error_http"] == 30
@@ -220,7 +220,7 @@ def test_m3_nothing_is_tried_again_unless_asked(limited: SimulatorProcess) -> No
     """M3: the default."""
     records: list[Record] = []
     profiler = Profiler("openai:sim", base_url=limited.base_url, environment={})
-    run(profiler.benchmark(Load(requests=20, concurrency=2), "x", sinks=[records.append]))
+    run(profiler.benchmark(Load(requests=20, concurrency=2, warmup=0), "x", sinks=[records.append]))
     assert len(records) == 20
 
 

@@ -47,7 +47,7 @@ def worker_of(pid: int) -> int:
 def test_q2_q3_a_client_that_was_held_up_knows_it(tmp_path: pathlib.Path) -> None:
     """Q2, Q3: the measuring process is stopped for half a second in mid-run: loop and schedule say so."""
     with SimulatorProcess(QUICK) as server:
-        command = words(server, "--rate", "60/s", "-d", "3s", "--seed", "3")
+        command = words(server, "--rate", "60/s", "-d", "3s", "--seed", "3", "--warmup", "0")
         with start(*command, cwd=tmp_path) as process:
             worker = worker_of(process.pid)
             journal = tmp_path / "lll-runs"
@@ -61,6 +61,7 @@ def test_q2_q3_a_client_that_was_held_up_knows_it(tmp_path: pathlib.Path) -> Non
     found = verdicts(out)
     assert found["schedule slip"] == "INVALID"
     assert found["loop lag"] in {"WARN", "INVALID"}
+    assert found["Little's law"] == "VALID"
     assert document["metrics"]["ttft_from_intended"]["verdict"] == "INVALID"
     assert max(length for _, length in document["quality"]["vitals"][0]["blocked"]) > 400_000_000
 
@@ -92,14 +93,15 @@ def test_q11_an_overload_is_no_state(tmp_path: pathlib.Path) -> None:
 
 
 def test_q6_a_calibration_is_kept_and_shown(tmp_path: pathlib.Path) -> None:
-    """Q6: made once, found again, beside every latency; a load beyond the roofline is refused."""
+    """Q6: made once, found again, beside every latency; a load that is surely beyond the forecast is refused."""
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     made = lll("calibrate", "-c", "16", "--json", cwd=tmp_path, env=env)
     assert made.code == 0, made.err
     document = json.loads(made.out)
     assert set(document["errors"]) == {"ttft", "e2e", "tpot", "gap", "slip"}
     assert 0 < document["errors"]["ttft"]["p50"] < 0.005
-    assert document["roofline"] > 1000
+    assert all(cost >= 0 for cost in document["cost"].values())
+    assert 1e-6 < document["cost"]["read"] + document["cost"]["event"] < 1e-3
     assert len(list((tmp_path / "cache").rglob("calibration-*.json"))) == 1
     with SimulatorProcess(QUICK) as server:
         load = [*words(server)[:-1], "--rate", "40/s", "-d", "1s"]
@@ -108,11 +110,14 @@ def test_q6_a_calibration_is_kept_and_shown(tmp_path: pathlib.Path) -> None:
         never = lll(*load, cwd=tmp_path, env=env)
         much = ["--rate", "5000/s", "--max-tokens", "1000"]
         refused = lll(*words(server, "-n", "20", *much), cwd=tmp_path, env=auto)
+        near = lll(*words(server)[:-1], "-n", "4", "--rate", "100/s", "--max-tokens", "1000", cwd=tmp_path, env=auto)  # fmt: skip
     assert re.search(r"TTFT .*± [\d.]+ [µm]s", found.out), found.out
     assert "calibrating" not in found.err
     assert "±" not in never.out
     assert (refused.code, refused.out) == (2, "")
     assert "--beyond-roofline" in refused.err
+    assert re.search(r"by forecast about [\d,]+% of what this machine can carry", near.err)
+    assert near.code != 2
 
 
 def test_q6_a_machine_is_calibrated_before_its_first_run(tmp_path: pathlib.Path) -> None:
@@ -125,7 +130,13 @@ def test_q6_a_machine_is_calibrated_before_its_first_run(tmp_path: pathlib.Path)
         kept.write_text("{")
         again = lll(*words(server)[:-1], "-n", "30", "-c", "4", cwd=tmp_path, env=env)
         assert "once for this machine" in again.err
-    assert json.loads(kept.read_text())["schema"] == "llm-latency-lens/calibration/1"
+    assert json.loads(kept.read_text())["schema"] == "llm-latency-lens/calibration/2"
+    old = kept.read_text().replace("calibration/2", "calibration/1")
+    kept.write_text(old)
+    with SimulatorProcess(QUICK) as server:
+        outdated = lll(*words(server)[:-1], "-n", "6", cwd=tmp_path, env=env)
+    assert "the stored calibration is of another version" in outdated.err
+    assert "once for this machine" in outdated.err
     (tmp_path / "file").write_text("")
     failed = lll(
         "calibrate", "-c", "4", cwd=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path / "file")}

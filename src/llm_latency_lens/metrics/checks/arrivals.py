@@ -12,7 +12,7 @@ from llm_latency_lens.metrics.column import bias_budget
 from llm_latency_lens.model.result import Check, Distribution, Verdict
 from llm_latency_lens.units import NS_PER_S, format_duration
 
-_NAMES = {"p50": "p50", "p95": "p95", "p99": "p99", "p99_9": "p99.9"}
+_PERCENTILES = ("p50", "p95", "p99")
 _REMEDY = (
     "the measuring process was short of CPU: free it, give it more (--workers), lower the load, or use "
     "--stamps packet where it is permitted"
@@ -39,7 +39,7 @@ def arrivals(e: Evidence) -> tuple[Check, ...]:
 
 def _widest(found: Distribution) -> tuple[float, str] | None:
     """The largest width among the percentiles that are judged, and which it is."""
-    known = [(found.width[name], name) for name in _NAMES if name in found.width]
+    known = [(found.width[name], name) for name in _PERCENTILES if name in found.width]
     return max(known, default=None)
 
 
@@ -51,7 +51,7 @@ def _late(verdict: Verdict, names: dict[str, tuple[float, str]]) -> Check:
         verdict=verdict,
         value=width,
         unit="s",
-        words=f"this client read late and found chunks merged: {metric} {_NAMES[percentile]} is only"
+        words=f"this client read late and found chunks merged: {metric} {percentile} is only"
         f" known within {format_duration(width * NS_PER_S)}",
         remedy=_REMEDY,
         metrics=_with_rates(tuple(names)),
