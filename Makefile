@@ -18,10 +18,12 @@ peers: $(VENV)/.dev
 check: lint types arch ; @$(BIN)/python docs/generate.py --check && $(MAKE) --no-print-directory test
 nightly: $(VENV)/.dev ; @LLL_NIGHTLY=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-LOCK := uv pip compile --universal -p 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url -q --group build
+LOCK := uv pip compile --universal -p 3.11 --generate-hashes --no-strip-extras --no-header \
+	--no-emit-index-url -q
 lock:
-	@$(LOCK) pyproject.toml -o requirements/base.lock
-	@$(LOCK) --group dev pyproject.toml -o requirements/dev.lock
+	@$(LOCK) --group build pyproject.toml -o requirements/base.lock
+	@$(LOCK) --group build --group dev pyproject.toml -o requirements/dev.lock
+	@$(LOCK) --group pyproject.toml:ci -o requirements/ci.lock
 clean: ; @rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
 # uv where it is installed, plain venv + pip otherwise; a lock file that has not changed is not installed again.

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-UV = shutil.which("uv", path=f"{os.environ['PATH']}:{ROOT / '.venv-uv/bin'}")
+UV = shutil.which("uv", path=f"{os.environ['PATH']}:{ROOT / '.venv-ci/bin'}")
 """On the PATH, or where `.ci/run` installs it."""
 
 pytestmark = pytest.mark.skipif(
@@ -102,7 +102,7 @@ def test_the_lock_alone_decides(way: str, project: pathlib.Path, tmp_path: pathl
     """Constraints, later releases and forged wheels change nothing; a broken environment is made anew."""
     path = without_uv(tmp_path / "bin")
     if way == "uv":
-        assert UV, "uv is required: .ci/run installs it into .venv-uv"
+        assert UV, "uv is required: .ci/run installs it into .venv-ci"
         path = f"{pathlib.Path(UV).parent}:{path}"
     (project / ".venv/bin").mkdir(parents=True)
     (project / ".venv/bin/python").symlink_to("/nowhere/python3")
@@ -120,7 +120,7 @@ def test_plain_pip_takes_over_an_environment_that_uv_made(
     project: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     """What uv makes has no pip; on a machine without uv the same folder works all the same."""
-    assert UV, "uv is required: .ci/run installs it into .venv-uv"
+    assert UV, "uv is required: .ci/run installs it into .venv-ci"
     path = without_uv(tmp_path / "bin")
     install(project, f"{pathlib.Path(UV).parent}:{path}", {})
     first = versions(project)

@@ -15,9 +15,6 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 from tests.support.command import eventually
 
-_MITMPROXY = ".venv-mitmproxy/bin/mitmdump"
-"""Where `.ci/run` installs it, below the repository."""
-
 _NGINX = """\
 daemon off;
 master_process off;
@@ -100,10 +97,7 @@ INTERMEDIARIES: dict[str, Intermediary] = {
 
 
 def program(name: str) -> str | None:
-    """The path of a program: that of `.ci/run` for mitmproxy, else on the PATH or in sbin."""
-    root = pathlib.Path(__file__).resolve().parents[2]
-    if name == "mitmdump" and (root / _MITMPROXY).exists():
-        return str(root / _MITMPROXY)
+    """The path of a program, on the PATH or among the system's servers; None where it is missing."""
     return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 

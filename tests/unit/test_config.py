@@ -265,7 +265,13 @@ def test_f6_any_load_is_a_plan_or_a_typed_error(fields: dict[str, object]) -> No
     assert "\n" not in said
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    suppress_health_check=[
+        *settings().suppress_health_check,
+        HealthCheck.function_scoped_fixture,
+    ],
+    max_examples=200,
+)
 @given(
     st.dictionaries(
         st.sampled_from([*COMMANDS_WITH_OPTIONS, "targets", "plugins", "x"]),
