@@ -86,6 +86,15 @@ def test_a_missing_packet_is_said_and_the_next_read_is_exact_again() -> None:
     assert flow.cut(50, 1000) == [(45, 150), (50, 160)]
 
 
+def test_what_was_not_seen_to_be_released_takes_no_stamp_of_what_follows() -> None:
+    """Bytes behind the gap stay unknown even where the next packet is there before they are read."""
+    flow = flow_from(0)
+    add_all(flow, 0, [(0, 10, 100), (20, 10, 120)])
+    assert flow.cut(22, 1000) == [(10, 100), (22, 0)]
+    add_all(flow, 0, [(30, 5, 150)])
+    assert flow.cut(35, 1000) == [(30, 0), (35, 150)]
+
+
 def test_what_waited_behind_a_gap_has_no_stamp_until_the_gap_is_seen_to_close() -> None:
     """A retransmission that closes the gap gives its own stamp to all that it releases."""
     flow = flow_from(0)
