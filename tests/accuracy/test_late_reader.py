@@ -1,4 +1,4 @@
-"""The accuracy bars of `tests/attack`, a run each: a client that shares its processor reads late."""
+"""The accuracy bars of `tests/attack`, a run each: a client beside a busy process reads late."""
 
 import os
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_beside_a_busy_process_every_value_is_within_its_printed_error_or_not_valid() -> None:
-    """p50, p95 and p99 of TTFT, TPOT and e2e against a ledger that shares no code with the product."""
+    """p50, p95 and p99 of TTFT, TPOT and e2e, against the ledger of an independent server."""
     wrong = [value for value in row_of(CASES["busy"]).values.values() if not value.honest]
     assert not wrong
 

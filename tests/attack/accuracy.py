@@ -1,8 +1,8 @@
 """The accuracy bars: what the product prints, against a ledger that shares no code with it.
 
-A case is one way of running `benchmark` against the ledgered server: the server on one processor, the
-client on another, alone or beside a process that is always busy. A row is one run. Run as a program it
-prints the table: `python -m tests.attack.accuracy [RUNS] [CASE ...]`.
+A case is one way of running `benchmark` against the ledgered server: the server on one processor,
+the client on another, alone or beside a process that is always busy. A row is one run. Run as a
+program it prints the table: `python -m tests.attack.accuracy [RUNS] [CASE ...]`.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from tests.support.ledgered import Entry, ledgered
 
 NS = 1_000_000_000
 FLIGHT = 50_000
-"""What the ledger cannot know (ns): how long request and token were on the way over the loopback."""
+"""What the ledger cannot know (ns): the time that request and token took over the loopback."""
 
 PERCENTILES = (50, 95, 99)
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_the_ledgered_server_keeps_time() -> None:
-    """The oracle itself, at 200 requests/s and 12,800 writes/s: 99 % of first tokens within 1 ms."""
+    """The oracle itself, at 12,800 writes/s: 99 % of first tokens within 1 ms."""
     assert row_of(CASES["quiet"]).ledger_late < 1 * MS
 
 

@@ -1,4 +1,4 @@
-"""The packet ring against real sockets: stamps of pieces that nobody read in time, drops, refusals."""
+"""The packet ring against real sockets: pieces that nobody read in time, drops, refusals."""
 
 import contextlib
 import os

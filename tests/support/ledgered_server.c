@@ -1,9 +1,9 @@
 /* A small OpenAI chat server that writes down when every byte came and went.
  *
  * Shares no code with the product or its simulator. One thread, epoll and a timer; each request is
- * answered on its own schedule, counted from the kernel's stamp of its arrival. The ledger holds that
- * stamp and the instants before and after every write (CLOCK_MONOTONIC, ns), as JSON lines; it is
- * written when standard input is closed. Prints "LISTENING <port>" once it accepts connections.
+ * answered on its own schedule, counted from the kernel's stamp of its arrival. The ledger holds
+ * that stamp and the instants before and after every write (CLOCK_MONOTONIC, ns), as JSON lines; it
+ * is written when standard input is closed. Prints "LISTENING <port>" once it accepts connections.
  *
  * Options, each followed by a value:
  *   --ttft US         from arrival to the first token (20000)
@@ -12,7 +12,7 @@
  *   --tokens N        tokens of an answer (64)
  *   --per-event N     tokens in one event (1)
  *   --per-write N     events in one write (1)
- *   --role WHEN       the role chunk: none, early (at arrival) or first (just before the first token)
+ *   --role WHEN       the role chunk: none, early (at arrival) or first (with the first token)
  *   --cpu N           run on this processor only
  *   --ledger FILE     where to write the ledger
  */
@@ -169,7 +169,8 @@ static void put_role(Connection *connection) {
     char out[ANSWER];
     int size = append(out, 0, "%s", HEAD);
     size = append_event(out, size, connection->answer->number,
-        "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}", "");
+        "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
+        "\"finish_reason\":null}", "");
     put(connection, out, size, &connection->answer->role);
 }
 
@@ -262,7 +263,7 @@ static void forget(Connection *connection) {
     free(connection);
 }
 
-/* The kernel's stamp of the read's last segment, as monotonic ns; the user's where there is none. */
+/* The kernel's stamp of the read's last segment, as monotonic ns; else the user's. */
 static int64_t arrival(struct msghdr *message, int64_t user) {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
         struct timespec stamp;

@@ -1,8 +1,9 @@
-"""A TLS terminator that writes down when every byte came and went: `python ledgered_tls.py CERT PORT LEDGER [CPU]`.
+"""A TLS terminator that writes down when every byte came and went.
 
-Stands before the ledgered server on PORT, and keeps a ledger of the same form: what a client can see is
-what leaves here. One thread; each piece of the answer goes on as one TLS record. It imports nothing of
-the product. Prints "LISTENING <port>"; the ledger is written when standard input is closed.
+`python ledgered_tls.py CERTIFICATE PORT LEDGER [CPU]` stands before the ledgered server on PORT, and
+keeps a ledger of the same form: what a client can see is what leaves here. One thread; each piece of
+the answer goes on as one TLS record. It imports nothing of the product. Prints "LISTENING <port>";
+the ledger is written when standard input is closed.
 """
 
 import json
@@ -71,7 +72,8 @@ class Terminator:
         """Serve until standard input is closed."""
         self.poll.register(self.listener, select.EPOLLIN)
         self.poll.register(0, select.EPOLLIN | select.EPOLLHUP)
-        print(f"LISTENING {self.listener.getsockname()[1]}", flush=True)  # noqa: T201 - for the parent
+        port = self.listener.getsockname()[1]
+        print(f"LISTENING {port}", flush=True)  # noqa: T201 - read by the parent
         while True:
             ready = self.poll.poll()
             if time.monotonic_ns() - self.mapped > 250_000_000:
@@ -133,7 +135,7 @@ class Terminator:
         return user
 
     def downwards(self, link: Link) -> bool:
-        """From the server: a piece of an answer, passed on at once, with stamps around the write."""
+        """From the server: a piece of an answer, passed on with stamps around the write."""
         data = link.server.recv(65536)
         if not data:
             return False

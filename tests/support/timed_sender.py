@@ -34,7 +34,7 @@ class TimedSender:
         self.writes.append(Write(end + size, before, time.monotonic_ns()))
 
     def write_spaced(self, sizes: Sequence[int], gap: float) -> None:
-        """Write pieces `gap` seconds apart, in a thread of its own; returns once all are written."""
+        """Write pieces `gap` seconds apart, in another thread; returns once all are written."""
 
         def run() -> None:
             pause = threading.Event()
