@@ -1,8 +1,8 @@
 """A TLS terminator that writes down when every byte came and went.
 
-`python ledgered_tls.py CERTIFICATE PORT LEDGER [CPU]` stands before the ledgered server on PORT, and
-keeps a ledger of the same form: what a client can see is what leaves here. One thread; each piece of
-the answer goes on as one TLS record. It imports nothing of the product. Prints "LISTENING <port>";
+`python ledgered_tls.py CERTIFICATE PORT LEDGER [CPU]` stands before the ledgered server on PORT,
+and keeps a ledger of the same form: what a client can see is what leaves here. One thread; each
+piece of the answer goes on as one TLS record. It imports nothing of the product. Prints "LISTENING <port>";
 the ledger is written when standard input is closed.
 """
 

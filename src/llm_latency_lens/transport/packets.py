@@ -1,8 +1,8 @@
 """A kernel ring of the peers' packets: an arrival stamp for every segment, however late the reader.
 
 The kernel merges segments that wait in a socket and keeps only the last one's stamp. A packet
-socket (AF_PACKET, Linux, CAP_NET_RAW) sees each segment before that happens. Only the first bytes of
-packets from the peers' ports are taken. TPACKET_V2: with the blocks of V3, packets were lost where
+socket (AF_PACKET, Linux, CAP_NET_RAW) sees each segment before that happens. Only the first bytes
+of packets from the peers' ports are taken. TPACKET_V2: with the blocks of V3, packets were lost where
 the reader was late.
 """
 
