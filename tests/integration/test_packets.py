@@ -1,4 +1,4 @@
-"""The packet ring against real sockets: stamps of pieces that nobody read in time, drops, refusals."""
+"""The packet ring against real sockets: pieces that nobody read in time, drops, refusals."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import pytest
-from tests.support.timed_sender import TimedSender, Write, connection, listening
+from tests.support.timed_sender import Write, connection, held_port, listening
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.errors import MachineError
@@ -89,27 +89,18 @@ def test_pieces_larger_than_any_packet_are_followed_to_their_last_byte() -> None
 @permitted
 def test_connections_are_told_apart_and_a_port_used_again_begins_anew() -> None:
     """Two connections at once, and a third from the first one's port: each has its own stream."""
-    with listening() as server, ring_on(server) as ring:
-        with connection(server) as (first, one), connection(server) as (second, two):
+    with listening() as server, ring_on(server) as ring, held_port() as port:
+        with connection(server, port) as (first, one), connection(server) as (second, two):
             flows = ring.watch(first), ring.watch(second)
-            port = first.getsockname()[1]
             for sender, size in ((one, 10), (two, 99), (one, 20), (two, 1)):
                 sender.write(size)
             assert_exact(flows[0].cut(30, read_all(first, 30)), one.writes)
             assert_exact(flows[1].cut(100, read_all(second, 100)), two.writes)
             ring.forget(flows[0])
-            first.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"
-            )
-        with socket.socket() as third:
-            third.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            third.bind(("127.0.0.1", port))
-            third.connect(server.getsockname())
-            with server.accept()[0] as peer:
-                sender = TimedSender(peer)
-                flow = ring.watch(third)
-                sender.write(5)
-                assert_exact(flow.cut(5, read_all(third, 5)), sender.writes)
+        with connection(server, port) as (third, three):
+            flow = ring.watch(third)
+            three.write(5)
+            assert_exact(flow.cut(5, read_all(third, 5)), three.writes)
 
 
 @permitted

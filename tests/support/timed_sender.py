@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ class TimedSender:
         self.writes.append(Write(end + size, before, time.monotonic_ns()))
 
     def write_spaced(self, sizes: Sequence[int], gap: float) -> None:
-        """Write pieces `gap` seconds apart, in a thread of its own; returns once all are written."""
+        """Write pieces `gap` seconds apart, in another thread; returns once all are written."""
 
         def run() -> None:
             pause = threading.Event()
@@ -57,9 +58,27 @@ def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def connection(server: socket.socket) -> Iterator[tuple[socket.socket, TimedSender]]:
-    """A client socket connected to `server`, and the sender at the other end."""
+def held_port() -> Iterator[int]:
+    """A port of the loopback that no other process gets while connections come and go on it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@contextlib.contextmanager
+def connection(
+    server: socket.socket, port: int | None = None
+) -> Iterator[tuple[socket.socket, TimedSender]]:
+    """A client socket connected to `server`, and the sender at the other end.
+
+    With a held `port` as its own; it is free again as soon as the connection is closed.
+    """
     with socket.socket(server.family, socket.SOCK_STREAM) as client:
+        if port is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.bind(("127.0.0.1", port))
         client.connect(server.getsockname())
         peer, _ = server.accept()
         with peer:

@@ -25,7 +25,7 @@ def add_all(flow: PacketFlow, start: int, segments: list[tuple[int, int, int]]) 
 
 
 def stamp_of_byte(segments: list[tuple[int, int, int]], size: int) -> list[int]:
-    """The plain definition: a byte is there once it and all before it came; by trying each instant."""
+    """The plain definition: a byte is there once it and all before it came."""
     stamps = [0] * size
     seen: set[int] = set()
     for offset, length, stamp in segments:
@@ -46,7 +46,7 @@ def stamp_of_byte(segments: list[tuple[int, int, int]], size: int) -> list[int]:
 def test_every_byte_has_the_stamp_at_which_all_before_it_had_come(
     start: int, sizes: list[int], seed: int, ends: list[int]
 ) -> None:
-    """Segments out of order, repeated and cut anew, across the wrap: byte by byte as by definition."""
+    """Segments out of order, repeated and cut anew, across the wrap: as by definition."""
     chance = random.Random(seed)
     size = sum(sizes)
     offsets = [sum(sizes[:i]) for i in range(len(sizes))]
@@ -77,13 +77,22 @@ def test_a_stream_longer_than_the_sequence_space_is_followed() -> None:
 
 
 def test_a_missing_packet_is_said_and_the_next_read_is_exact_again() -> None:
-    """What came before the gap keeps its stamp, what was read across it has none, what follows has."""
+    """What came before the gap keeps its stamp, what was read across it has none."""
     flow = flow_from(7)
     add_all(flow, 7, [(0, 10, 100), (20, 10, 120), (30, 10, 130)])
     assert flow.cut(25, 1000) == [(10, 100), (25, 0)]
     assert flow.cut(40, 1000) == [(40, 0)]
     add_all(flow, 7, [(40, 5, 150), (45, 5, 160)])
     assert flow.cut(50, 1000) == [(45, 150), (50, 160)]
+
+
+def test_what_was_not_seen_to_be_released_takes_no_stamp_of_what_follows() -> None:
+    """Bytes behind the gap stay unknown, also where the next packet came before they were read."""
+    flow = flow_from(0)
+    add_all(flow, 0, [(0, 10, 100), (20, 10, 120)])
+    assert flow.cut(22, 1000) == [(10, 100), (22, 0)]
+    add_all(flow, 0, [(30, 5, 150)])
+    assert flow.cut(35, 1000) == [(30, 0), (35, 150)]
 
 
 def test_what_waited_behind_a_gap_has_no_stamp_until_the_gap_is_seen_to_close() -> None:

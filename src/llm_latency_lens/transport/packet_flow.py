@@ -38,7 +38,7 @@ class PacketFlow:
         self._waiting: list[tuple[int, int]] = []
 
     def begin(self, sequence: int) -> None:
-        """Take the sequence number of the stream's first byte; a repeated handshake changes nothing."""
+        """Take the sequence number of the first byte; a repeated handshake changes nothing."""
         if self._start != sequence:
             self._start = sequence
             self._covered = self._latest = 0
@@ -64,7 +64,7 @@ class PacketFlow:
         self._cover(end, self._latest)
 
     def cut(self, end: int, user: int) -> list[Piece]:
-        """Return the pieces of a read that ended at offset `end`, in order; the last one ends there.
+        """Return the pieces of a read that ended at offset `end`; the last one ends there.
 
         Args:
             end: bytes received from the connection so far, below TLS.

@@ -1,8 +1,9 @@
 """A kernel ring of the peers' packets: an arrival stamp for every segment, however late the reader.
 
-The kernel merges segments that wait in a socket and keeps only the last one's stamp. A packet socket
-(AF_PACKET, Linux, CAP_NET_RAW) sees each segment before that happens. Only the first bytes of packets
-from the peers' ports are taken. TPACKET_V2: the blocks of V3 lost packets where the reader was late.
+The kernel merges segments that wait in a socket and keeps only the last one's stamp. A packet
+socket (AF_PACKET, Linux, CAP_NET_RAW) sees each segment before that happens. Only the first bytes
+of packets from the peers' ports are taken. TPACKET_V2: with the blocks of V3, packets were lost where
+the reader was late.
 """
 
 import mmap
@@ -34,7 +35,7 @@ _STATUS_USER = 1
 _FRAME_HEAD = struct.Struct("=4xI6xHII").unpack_from  # tp_len, tp_net, tp_sec, tp_nsec
 _IPV4 = struct.Struct(">2xH8x12sI4xH").unpack_from
 _IPV6 = struct.Struct(">4xH2x36sI4xH").unpack_from
-# Both: the length that IP states; addresses and ports; TCP's sequence number, data offset and flags.
+# Both: the length that IP states; addresses and ports; TCP's sequence number, offset and flags.
 _U32_PAIR = struct.Struct("=II")
 _RING_REQUEST = struct.Struct("=IIII")
 _INSTRUCTION = struct.Struct("=HBBI")
@@ -62,7 +63,7 @@ _TCP_SOURCE_PORT = (
     (_RETURN, 0, 0, 0),
     (_LOAD_HALF_AT_X, 0, 0, 0),  # 13: the source port
 )
-"""Classic BPF (code, jump if true, jump if false, value): TCP over IPv4 or IPv6, its source port."""
+"""Classic BPF (code, jump if true, jump if false, value): the source port of TCP over IP."""
 
 
 def check_packets() -> None:
@@ -200,8 +201,9 @@ def _open_socket() -> socket.socket:
         return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
     except PermissionError:
         raise UsageError(
-            "this process may not open packet sockets, which --stamps packet needs: run it as root or"
-            " with the capability CAP_NET_RAW (a container: --cap-add NET_RAW), or use --stamps kernel"
+            "this process may not open packet sockets, which --stamps packet needs: run it as root"
+            " or with the capability CAP_NET_RAW (in a container: --cap-add NET_RAW), or use"
+            " --stamps kernel"
         ) from None
     except OSError as error:
         raise MachineError(
@@ -211,7 +213,7 @@ def _open_socket() -> socket.socket:
 
 
 def _start_ring(sock: socket.socket, ports: list[int], blocks: int) -> mmap.mmap:
-    """Filter first, then the ring; making it empties the socket, so nothing unwanted is ever in it."""
+    """Filter first, then the ring: making it discards what the socket took before."""
     _attach_filter(sock, ports)
     sock.setsockopt(_SOL_PACKET, _VERSION, _TPACKET_V2)
     sock.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
