@@ -185,6 +185,9 @@ class Listener:
         self.name = name
         self._log = log
 
+    def take_acknowledgement(self, now: int) -> None:
+        """Nothing is sent."""
+
     def receive(self) -> Read:
         """Read, and note it."""
         self._log.append(f"read {self.name}")

@@ -87,6 +87,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
     sent, reads = recording.marks.sent or 0, reading.reads
     stamps, late = _stamp_source(recording)
     timings, tokens = reading.timings, count_tokens(reading)
+    streamed, told = _streamed(subject, head), server_seconds(head)
     return Record(
         number=attempt.number,
         phase=attempt.phase,
@@ -97,7 +98,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         dequeued=attempt.dequeued,
         retry=attempt.retry,
         superseded=attempt.superseded,
-        streamed=_streamed(subject, head),
+        streamed=streamed,
         marks=recording.marks,
         outcome=outcome,
         first_byte=_first_byte(recording),
@@ -121,7 +122,8 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         response_id=_shown(reading.identity.id or request_id(head), subject),
         server_prompt=timings.prompt,
         server_generation=timings.generation,
-        server_total=server_seconds(head) if timings.total is None else timings.total,
+        server_total=timings.total if timings.total is not None or streamed else told,
+        server_until_response=told if streamed else None,
         retry_after=retry_after(head),
         rate_limit=rate_limit(head),
         via=_shown(intermediary(head), subject),

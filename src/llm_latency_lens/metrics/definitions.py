@@ -222,6 +222,14 @@ METRICS: tuple[Metric, ...] = (
         of=lambda r: seconds(r.marks.sent, r.marks.written),
     ),
     Metric(
+        name="upload",
+        unit="s",
+        needs=(_SENT, "marks.uploaded"),
+        meaning="sent to the acknowledgement of the request's last byte; requests above 14 KiB",
+        group="network",
+        of=lambda r: seconds(r.marks.sent, r.marks.uploaded),
+    ),
+    Metric(
         name="dns",
         unit="s",
         needs=("marks.dns_begin",),
@@ -297,9 +305,17 @@ METRICS: tuple[Metric, ...] = (
         name="server_time",
         unit="s",
         needs=("server_total",),
-        meaning="total time by the server's own account (a response header)",
+        meaning="total time by the server's own account (its last event, or a header of a document)",
         group="server",
         of=lambda r: r.server_total,
+    ),
+    Metric(
+        name="server_until_response",
+        unit="s",
+        needs=("server_until_response",),
+        meaning="time until the response began by the server's own account (a header of a stream)",
+        group="server",
+        of=lambda r: r.server_until_response,
     ),
 )
 

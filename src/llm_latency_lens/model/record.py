@@ -127,6 +127,7 @@ class Record(Struct, frozen=True, kw_only=True):
         late: the largest user-minus-kernel delay seen, in ns.
         response_id: the answer's own id, else the one in a header.
         server_prompt, server_generation, server_total: the server's own account, in seconds.
+        server_until_response: the same by a header of a stream: it was written before the first token.
         retry_after: seconds that the server asks to wait.
         via: the intermediary that a response header names, with the header: "nginx (server header)".
     """
@@ -165,6 +166,7 @@ class Record(Struct, frozen=True, kw_only=True):
     server_prompt: float | None = None
     server_generation: float | None = None
     server_total: float | None = None
+    server_until_response: float | None = None
     retry_after: float | None = None
     rate_limit: RateLimit | None = None
     via: str | None = None

@@ -53,7 +53,8 @@ class Marks(Struct, frozen=True, kw_only=True):
 
     DNS, TCP, TLS and proxy phases are absent on a reused connection. `sent` is taken just before the
     first byte of the request goes to the socket, `sent_latest` after the call that sent it: the byte left
-    in between. `written` is taken once the kernel has taken the last one,
+    in between. `uploaded` is the arrival of the peer's acknowledgement of the last byte, of requests
+    beyond TCP's first flight and where the kernel stamps it. `written` is taken once the kernel has taken the last one,
     `head` is the arrival of the read that completed the response head, `ended` the end of it all.
     """
 
@@ -68,6 +69,7 @@ class Marks(Struct, frozen=True, kw_only=True):
     sent: int | None = None
     sent_latest: int | None = None
     written: int | None = None
+    uploaded: int | None = None
     head: int | None = None
     ended: int
 

@@ -2,11 +2,13 @@
 
 from llm_latency_lens.metrics import formulas
 from llm_latency_lens.metrics.definitions import BY_NAME
+from llm_latency_lens.metrics.split import split_of
 from llm_latency_lens.model.record import OutcomeKind, RateLimit, Record
 from llm_latency_lens.report.advice import advise
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Span, Waterfall
 from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate, format_size
 
+_OF_STREAMS = frozenset({"first event", "first token", "first visible", "last token"})
 _LATENCIES = (
     ("ttft", "TTFT", "sent to first token of any kind"),
     ("ttfvt", "first visible token", "after the reasoning"),
@@ -21,6 +23,9 @@ def anatomy(record: Record) -> Report:
     spans = _spans(record)
     if spans:
         blocks.append(Waterfall("Where the time went", spans))
+    split = _split_facts(record) if record.outcome.kind is OutcomeKind.OK else ()
+    if split:
+        blocks.append(Facts("Who took it", split))
     unstreamed = record.outcome.kind is OutcomeKind.OK and not record.streamed
     if record.first_token is not None or unstreamed:
         blocks.append(Facts("Latency", _latency_facts(record)))
@@ -55,8 +60,8 @@ def _spans(record: Record) -> tuple[Span, ...]:
         ("TCP", m.tcp_begin, m.tcp_end, ""),
         ("proxy", m.proxy_begin, m.proxy_end, ""),
         ("TLS", m.tls_begin, m.tls_end, kind),
-        ("request written", m.sent, m.written, format_size(record.request_bytes)),
-        ("first byte", m.written or m.sent, record.first_byte, "network + server"),
+        ("upload", m.sent, m.uploaded or m.written, _uploaded(record)),
+        ("first byte", m.uploaded or m.written or m.sent, record.first_byte, "network + server"),
         ("first event", record.first_byte, record.first_event, ""),
         ("first token", record.first_event, record.first_token, record.first_kind or ""),
         (
@@ -74,7 +79,9 @@ def _spans(record: Record) -> tuple[Span, ...]:
         ),
     )
     known = [
-        (label, b, e, remark) for label, b, e, remark in phases if b is not None and e is not None
+        (label, b, e, remark)
+        for label, b, e, remark in phases
+        if b is not None and e is not None and (record.streamed or label not in _OF_STREAMS)
     ]
     if not known:
         return ()
@@ -85,12 +92,9 @@ def _spans(record: Record) -> tuple[Span, ...]:
     )
 
 
-def _since_sent(record: Record, instant: int | None) -> int | None:
-    return None if instant is None or record.marks.sent is None else instant - record.marks.sent
-
-
-def _took(ns: int | None) -> str:
-    return "-" if ns is None else format_duration(ns)
+def _uploaded(record: Record) -> str:
+    size = format_size(record.request_bytes)
+    return f"{size}, acknowledged" if record.marks.uploaded else f"{size}, in the kernel"
 
 
 def _latency_facts(record: Record) -> tuple[Fact, ...]:
@@ -184,43 +188,65 @@ def _network_facts(record: Record) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
+def _split_facts(record: Record) -> tuple[Fact, ...]:
+    """Where the time until the first token (or the end of a document) went, as far as it is known."""
+    split = split_of(record)
+    if split is None:
+        return ()
+    account = f"by its own account: {split.server_source}"
+    network = "one round trip, by the kernel's estimate"
+    parts = (
+        ("client", split.client, "from the intended start, before connecting or sending"),
+        ("connect", split.connect, "DNS, TCP, proxy and TLS"),
+        ("upload", split.upload, "until the last byte of the request was acknowledged"),
+        ("network", split.network, network),
+        ("server", split.server, account),
+    )
+    facts = [Fact(name, _seconds(value), remark) for name, value, remark in parts if value]
+    rest = (
+        "by none of the above" if split.server is not None else "server and network, not told apart"
+    )
+    if split.unexplained < 0.0:
+        rest = "the accounts overlap: the server counts something that lies outside this time"
+    facts.append(Fact("unexplained", _seconds(split.unexplained), rest))
+    facts.append(Fact("whole", _seconds(split.whole), f"intended start to {split.until}"))
+    return tuple(facts)
+
+
 def _server_facts(record: Record) -> list[Fact]:
-    """The server's own account of the time, and what it leaves unexplained."""
-    ttft = _since_sent(record, record.first_token)
-    facts = []
-    if record.server_prompt is not None:
-        prompt = round(record.server_prompt * NS_PER_S)
-        facts.append(Fact("server: prompt", format_duration(prompt), "by its own account"))
-        if ttft is not None:
-            rtt = record.connection.rtt if record.connection and record.connection.rtt else 0
-            rest = ttft - prompt - rtt
-            facts.append(
-                Fact("TTFT unexplained", format_duration(rest), "TTFT - prompt - round trip")
-            )
-    if record.server_generation is not None:
-        generation = round(record.server_generation * NS_PER_S)
-        facts.append(Fact("server: generation", format_duration(generation), "by its own account"))
-    if record.server_total is not None:
-        total = round(record.server_total * NS_PER_S)
-        facts.append(Fact("server: total", format_duration(total), "by its own account"))
-    return facts
+    """The server's own account of its work, part by part."""
+    told = (
+        ("server: until the response began", record.server_until_response),
+        ("server: prompt", record.server_prompt),
+        ("server: generation", record.server_generation),
+        ("server: total", record.server_total),
+    )
+    return [
+        Fact(name, _seconds(value), "by its own account")
+        for name, value in told
+        if value is not None
+    ]
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else format_duration(value * NS_PER_S)
 
 
 def _measurement_facts(record: Record) -> tuple[Fact, ...]:
     words = {
         "kernel": "stamped by the kernel on arrival",
-        "user": "stamped by this process after the read (no kernel stamps here)",
+        "packet": "stamped by their packets",
+        "user": "stamped by this process after the read",
         "mixed": "stamped by the kernel, some by this process",
         "none": "no response body",
     }
     facts = [Fact("arrivals", words.get(record.stamps, record.stamps))]
     if record.late is not None:
+        width = BY_NAME["ttft"].bounds
+        ends = width(record) if width is not None else None
+        known = f"TTFT is known within {_seconds(ends[1] - ends[0])}" if ends else ""
         facts.append(
-            Fact(
-                "our reads came late by",
-                format_duration(record.late),
-                "at most; no arrival is affected",
-            )
+            Fact("our reads came late by", f"{format_duration(record.late)} at most", known)
         )
     if record.flags:
         facts.append(Fact("noted", ", ".join(record.flags)))

@@ -19,6 +19,11 @@ from llm_latency_lens.transport.link import Link
 from llm_latency_lens.transport.poller import Poller, Read
 from llm_latency_lens.transport.stamps import ANCILLARY_SIZE
 from llm_latency_lens.transport.tape import Tape
+from llm_latency_lens.transport.upload import (
+    FIRST_FLIGHT,
+    take_acknowledgement,
+    watch_acknowledgements,
+)
 
 _TCP_INFO_SIZE = 192
 _TCP_RTT, _TCP_RETRANS, _TCP_MIN_RTT = 68, 100, 148
@@ -145,6 +150,8 @@ class Connection:
         tape.request_bytes = len(payload)
         for layer in reversed(self._layers):
             payload = layer.encrypt(payload)
+        if len(payload) > FIRST_FLIGHT:
+            watch_acknowledgements(self._sock, arrivals=self._kernel.wanted)
         self._last_activity = tape.mark("sent")
         try:
             count = self._sock.send(payload)
@@ -179,6 +186,12 @@ class Connection:
             self._writing = False
             self._pending = memoryview(b"")
             self._loop.remove_writer(self._sock.fileno())
+
+    def take_acknowledgement(self, now: int) -> None:
+        """Note when the peer acknowledged the end of a large request."""
+        stamp = take_acknowledgement(self._sock, self._kernel, now)
+        if stamp and self._tape is not None and not self._writing:
+            self._tape.note("uploaded", stamp)
 
     def receive(self) -> Read:
         """Read what the socket holds, at most one buffer, and stamp it."""

@@ -34,6 +34,10 @@ class Readable(Protocol):
 
     answering: bool
 
+    def take_acknowledgement(self, now: int) -> None:
+        """Empty the socket's error queue: what was sent may have been acknowledged."""
+        ...
+
     def receive(self) -> Read:
         """Read what the socket holds, at most one buffer."""
         ...
@@ -151,7 +155,12 @@ class Poller:
         if epoll is None:
             return
         now = time.monotonic_ns()
-        ready = [self._connections[fd] for fd, _ in epoll.poll(0, _MOST_EVENTS)]
+        ready = []
+        for fd, events in epoll.poll(0, _MOST_EVENTS):
+            connection = self._connections[fd]
+            if events & select.EPOLLERR:
+                connection.take_acknowledgement(now)
+            ready.append(connection)
         earliest = self._quiet_until(now)
         if len(ready) > 1:
             ready.sort(key=_answering)

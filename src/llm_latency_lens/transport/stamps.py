@@ -50,9 +50,14 @@ class KernelClock:
         self._offset = 0
         self._mapped_at = -_REFRESH_NS
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the kernel's stamps of arrivals are asked for."""
+        return self._source != "user"
+
     def enable(self, sock: socket.socket) -> None:
         """Have the kernel stamp what `sock` receives, where that is wanted and it can."""
-        if self._source != "user":
+        if self.wanted:
             enable(sock)
 
     def refresh(self) -> None:

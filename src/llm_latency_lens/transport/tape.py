@@ -43,6 +43,10 @@ class Tape:
         now = self._marks[name] = time.monotonic_ns()
         return now
 
+    def note(self, name: str, instant: int) -> None:
+        """Take `instant` (monotonic ns) as that of mark `name`."""
+        self._marks[name] = instant
+
     def at(self, name: str) -> int | None:
         """The instant of mark `name`, if it was stamped."""
         return self._marks.get(name)
