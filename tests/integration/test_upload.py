@@ -63,7 +63,7 @@ async def test_a_slow_upload_is_measured_by_its_acknowledgement() -> None:
     """800 KB that are read over half a second: taken by the kernel early, acknowledged late; twice."""
     size = 800_000
     with slow_reader(size, 0.01) as port:
-        transport = LiveTransport()
+        transport = LiveTransport(probation=0)
         recordings = [await posted(port, size, transport) for _ in range(2)]
         transport.close()
     for recording in recordings:
