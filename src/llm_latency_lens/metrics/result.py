@@ -128,6 +128,7 @@ def _offered(summary: Summary, setting: Setting) -> Offered:
         sent=counts.planned - counts.not_sent,
         warmup=summary.warmup,
         retries=summary.retries,
+        withheld=counts.withheld,
         rate=setting.planned_rate,
         achieved=summary.timeline.start_rate(),
         concurrency=arrival.concurrency,
