@@ -77,6 +77,25 @@ def test_a_run_ends_when_it_knows_enough(tmp_path: pathlib.Path) -> None:
     assert "no interval yet" in few.out
 
 
+def test_what_a_reached_goal_left_unsent_is_no_failure(tmp_path: pathlib.Path) -> None:
+    """A run of 5,000 that ended early: all of what was offered is good, at the end and read again."""
+    spec = SimulatorSpec(
+        ttft=parse_latency("lognormal:8ms,0.2"), itl=parse_latency("1ms"), tokens=4
+    )
+    with SimulatorProcess(spec) as server:
+        words = ["benchmark", "openai:sim", "--base-url", server.base_url, "-p", "hello", "-c", "4"]
+        aim = ["--until-precise", "ttft.p50+-20%", "--goodput", "e2e<60s", "--allow-invalid"]
+        found = lll(*words, "-n", "5000", *aim, "--json", cwd=tmp_path)
+    document = json.loads(found.out)
+    assert document["outcomes"]["not_sent"] > 3000
+    assert document["goodput"]["ratio"] == 1.0
+    assert document["goodput"]["by_limit"][0]["missed"] == 0
+    require = "success_rate>=50%,goodput.ratio>=50%"
+    for command in (["gate", "last", "--require"], ["analyze", "last", "--sla"]):
+        held = lll(*command, require, cwd=tmp_path)
+        assert held.code == 0, held.out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -214,6 +214,17 @@ def test_a_run_whose_books_are_wrong_passes_nothing() -> None:
     assert (report.state, report.exit_code) == ("NO VERDICT", ExitCode.INVALID_MEASUREMENT)
 
 
+def test_a_run_that_was_ended_on_purpose_is_judged_by_what_it_offered() -> None:
+    """200 sent of 1,000 planned, and all succeeded: 800 withheld are no failures, 800 lost are."""
+    found = measured(1)
+    outcomes = {**found.outcomes, "not_sent": 800}
+    found = msgspec.structs.replace(found, outcomes=outcomes)
+    assert required(found, "success_rate>=90%").state == "FAIL"
+    offered = msgspec.structs.replace(found.offered, withheld=800)
+    found = msgspec.structs.replace(found, offered=offered)
+    assert required(found, "success_rate>=90%").state == "PASS"
+
+
 def test_an_invalid_baseline_decides_nothing() -> None:
     """One of five whose TTFT is INVALID: no change, no spread, and the reason."""
     repeats = [measured(seed) for seed in range(5)]

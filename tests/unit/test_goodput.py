@@ -90,6 +90,16 @@ def test_every_planned_request_is_in_one_place_of_every_limit(kinds: list[str], 
     assert found.good == kinds.count("quick") + kinds.count("single")
 
 
+def test_what_was_withheld_because_the_run_ended_was_not_offered() -> None:
+    """Ten of a thousand planned were sent before the goal was reached: all ten are good, 100 %."""
+    summary = Summary(parse_limits("ttft<200ms"))
+    for number in range(10):
+        summary.add(answered(number, number * 400.0, 100.0))
+    found = summary.goodput(Counts(planned=1000, not_sent=990, withheld=990))
+    assert found is not None
+    assert (found.ratio, counts(found)) == (1.0, {"ttft<200ms": (10, 0, 0)})
+
+
 def result(limits: str, records: list[Record]) -> Result:
     """The result document of records."""
     summary = Summary(parse_limits(limits))

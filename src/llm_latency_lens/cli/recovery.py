@@ -55,11 +55,14 @@ def conclude_records(run: StoredRun, records: Iterable[Record], *, whole: bool =
     quality = msgspec.convert(stored["quality"], Quality) if stored else None
     found = summary.measured
     planned = max(planned_in_phase(plan, last) or found, found) if whole else found
+    withheld = stored.get("offered", {}).get("withheld", 0) if stored else 0
     setting = Setting(
         header=header,
         phase=plan.phases[last],
         target=header.spec["target"],
-        counts=Counts(planned=planned, not_sent=planned - found),
+        counts=Counts(
+            planned=planned, not_sent=planned - found, withheld=min(withheld, planned - found)
+        ),
         planned_rate=planned_rate(plan, last) if whole else None,
         client=quality.client if quality else {},
         vitals=quality.vitals if quality and whole else (),

@@ -71,10 +71,15 @@ def _widened(interval: tuple[float, float] | None, width: float) -> tuple[float,
 
 
 def _share(outcomes: tuple[str, ...]) -> Callable[[Result], QuantityEstimate]:
-    """The share of planned requests that ended in one of these outcomes."""
+    """The share of offered requests that ended in one of these outcomes."""
     return lambda result: _share_of(
-        sum(result.outcomes[name] for name in outcomes), sum(result.outcomes.values())
+        sum(result.outcomes[name] for name in outcomes), _offered(result)
     )
+
+
+def _offered(result: Result) -> int:
+    """The planned requests less those that were withheld because the run was ended."""
+    return sum(result.outcomes.values()) - result.offered.withheld
 
 
 def _share_of(count: int, total: int) -> QuantityEstimate:
@@ -85,14 +90,14 @@ def _share_of(count: int, total: int) -> QuantityEstimate:
 
 def _rate_limited(result: Result) -> QuantityEstimate:
     causes = (failure.count for failure in result.failures if failure.cause == "rate_limited")
-    return _share_of(sum(causes), sum(result.outcomes.values()))
+    return _share_of(sum(causes), _offered(result))
 
 
 def _good_share(result: Result) -> QuantityEstimate:
     goodput = result.goodput
     if goodput is None:
         return QuantityEstimate(value=None)
-    return _share_of(goodput.good, result.offered.planned - goodput.without)
+    return _share_of(goodput.good, _offered(result) - goodput.without)
 
 
 def _rate(read: Callable[[Result], float | None]) -> Callable[[Result], QuantityEstimate]:

@@ -19,7 +19,7 @@ class RequestLimit(Protocol):
 
 
 class GoodputFold:
-    """Add every successful request; the others count as missed by what was planned."""
+    """Add every successful request; the others offered count as missed."""
 
     def __init__(self, limits: Sequence[RequestLimit]) -> None:
         self.good = 0
@@ -40,11 +40,11 @@ class GoodputFold:
         elif all(judged):
             self.good += 1
 
-    def goodput(self, planned: int, seconds: float | None) -> Goodput | None:
-        """Return goodput over what was planned and a run of `seconds`; None without a limit."""
+    def goodput(self, offered: int, seconds: float | None) -> Goodput | None:
+        """Return goodput over what was offered and a run of `seconds`; None without a limit."""
         if not self.limits:
             return None
-        judged = planned - self._without
+        judged = offered - self._without
         return Goodput(
             limits=tuple(limit.text for limit in self.limits),
             good=self.good,
@@ -53,7 +53,7 @@ class GoodputFold:
             without=self._without,
             by_limit=tuple(
                 LimitCount(
-                    text=limit.text, met=met, missed=planned - met - lacking, without=lacking
+                    text=limit.text, met=met, missed=offered - met - lacking, without=lacking
                 )
                 for limit, met, lacking in zip(self.limits, self._met, self._lacking, strict=True)
             ),

@@ -135,6 +135,7 @@ def _offered(summary: Summary, setting: Setting) -> Offered:
         sent=counts.planned - counts.not_sent,
         warmup=summary.warmup,
         retries=summary.retries,
+        withheld=counts.withheld,
         rate=setting.planned_rate,
         achieved=timeline.request_rate() if closed else timeline.start_rate(),
         concurrency=arrival.concurrency,

@@ -231,7 +231,7 @@ class Summary:
         """Good requests against all that were offered; None where no limit was given."""
         whole = self.timeline.whole
         seconds = whole.seconds if whole is not None else None
-        return self.goodput_fold.goodput(counts.planned, seconds)
+        return self.goodput_fold.goodput(counts.planned - counts.withheld, seconds)
 
     def books(self, counts: Counts) -> dict[str, int]:
         """Every outcome of the closed set, with its count."""

@@ -61,7 +61,8 @@ class Offered(Struct, frozen=True, kw_only=True):
     so it is `throughput.requests` where none failed. `slip` is
     begun minus intended in seconds: how late we set about a request, dialling or sending. What a new
     connection takes is in `connect`, and with it in `queue` and in every `*_from_intended`. `retries`
-    counts attempts that another one followed; they are in no other number.
+    counts attempts that another one followed; they are in no other number. `withheld` of the planned
+    requests were not sent because the run was ended: by the user, by a precision, or by a cap.
     """
 
     mode: Literal["closed", "open"]
@@ -69,6 +70,7 @@ class Offered(Struct, frozen=True, kw_only=True):
     sent: int
     warmup: int
     retries: int = 0
+    withheld: int = 0
     rate: float | None
     achieved: float | None
     concurrency: int | None
@@ -149,7 +151,8 @@ class Goodput(Struct, frozen=True, kw_only=True):
     Attributes:
         limits: the limits, as they were written.
         good: requests that succeeded and met all of them.
-        ratio: good of those offered less those `without` (failed and unsent count as missed).
+        ratio: good of those offered less those `without`; failed and unsent count as missed, but
+            not what was withheld because the run was ended.
         rate: good requests per second of the whole run.
         without: successful requests that have none of the limits' metrics; in no ratio.
         by_limit: what became of each limit.

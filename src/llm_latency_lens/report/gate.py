@@ -6,7 +6,7 @@ from llm_latency_lens.criteria.allowance import RegressionVerdict
 from llm_latency_lens.criteria.condition import State
 from llm_latency_lens.criteria.gate import GateReport
 from llm_latency_lens.criteria.threshold import ThresholdVerdict
-from llm_latency_lens.report.document import Block, Note, Report, Table, Tone
+from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Tone
 from llm_latency_lens.units import NS_PER_S, format_duration
 
 _TONES: dict[State, Tone] = {"PASS": "good", "FAIL": "bad", "NO VERDICT": "warn"}
@@ -16,15 +16,16 @@ def gate_report(gate: GateReport) -> Report:
     """The state first, then each threshold and each allowance."""
     blocks: list[Block] = [Note(summary(gate), _TONES[gate.state])]
     if gate.thresholds:
-        rows = tuple((one.state, one.text, value_of(one), one.words) for one in gate.thresholds)
-        blocks.append(Table("Thresholds", ("", "", "measured", ""), rows, text=(0, 1, 3)))
+        facts = tuple(_fact(case, value_of(case)) for case in gate.thresholds)
+        blocks.append(Facts("Thresholds", facts))
     if gate.regressions:
-        changes = tuple(
-            (one.state, one.text, *change_of(one), one.words) for one in gate.regressions
-        )
-        columns = ("", "", "baseline", "now", "change", "interval", "")
-        blocks.append(Table("Against the baseline", columns, changes, text=(0, 1, 6)))
+        facts = tuple(_fact(case, change_of(case)) for case in gate.regressions)
+        blocks.append(Facts("Against the baseline", facts))
     return Report(f"gate on {gate.subject} ({gate.target})", tuple(blocks))
+
+
+def _fact(case: ThresholdVerdict | RegressionVerdict, measured: str) -> Fact:
+    return Fact(case.text, f"{case.state}: {measured}", case.words, _TONES[case.state])
 
 
 def summary(gate: GateReport) -> str:
@@ -58,18 +59,21 @@ def value_of(one: ThresholdVerdict) -> str:
     return f"{shown} [{low} .. {high}]"
 
 
-def change_of(one: RegressionVerdict) -> tuple[str, str, str, str]:
-    """Before, after, the change and its interval."""
+def change_of(case: RegressionVerdict) -> str:
+    """The change with its interval, then the values before and after."""
 
     def signed(change: float) -> str:
         shown = f"{change:+.1%}"
-        return shown.replace("%", " pp") if one.text.endswith("pp") else shown
+        return shown.replace("%", " pp") if case.text.endswith("pp") else shown
 
-    values = tuple("-" if v is None else shown_in(v, one.unit) for v in (one.baseline, one.value))
-    if one.change is None or one.interval is None:
-        return values[0], values[1], "-", "-"
-    low, high = (signed(end) for end in one.interval)
-    return values[0], values[1], signed(one.change), f"{low} .. {high}"
+    parts = []
+    if case.change is not None and case.interval is not None:
+        low, high = (signed(end) for end in case.interval)
+        parts.append(f"{signed(case.change)} [{low} .. {high}]")
+    if case.baseline is not None and case.value is not None:
+        before, after = (shown_in(value, case.unit) for value in (case.baseline, case.value))
+        parts.append(f"{after} after {before}")
+    return ", ".join(parts) or "-"
 
 
 def shown_in(value: float, unit: str) -> str:
