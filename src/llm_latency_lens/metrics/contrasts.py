@@ -16,9 +16,9 @@ from llm_latency_lens.metrics.bias import Bias
 from llm_latency_lens.metrics.column import PERCENTILES, bias_budget
 from llm_latency_lens.metrics.pairs import COMPARED, Floats, Pairs
 from llm_latency_lens.model.comparison import Contrast, Finding
+from llm_latency_lens.stats.bootstrap import block_length
 from llm_latency_lens.stats.compare import (
     Difference,
-    block_length,
     holm,
     judge,
     paired_location,
@@ -167,7 +167,8 @@ def _answer(blank: Contrast, sample: _Sample, margin: float) -> Contrast:
     fewest = _FEWEST if p is None else minimum_samples(p)
     if blank.pairs < fewest:
         return msgspec.structs.replace(blank, needs=fewest)
-    tau = joint_tau(sample.whole, sample.part, _PAIRS_PER_TAU, cautious=False)
+    # A location has few blocks where it is printed first, a tail many: its tau may be the upper limit.
+    tau = joint_tau(sample.whole, sample.part, _PAIRS_PER_TAU, cautious=p is not None)
     if "strong" not in {sample.whole.evidence, sample.part.evidence}:
         # What may be chance costs precision, but never the answer.
         tau = min(tau, max(1.0, blank.pairs / max(fewest, _PAIRS_PER_TAU)))

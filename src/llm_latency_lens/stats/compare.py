@@ -15,7 +15,13 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct
 
-from llm_latency_lens.stats.bootstrap import Indices, percentile_interval, portions
+from llm_latency_lens.stats.bootstrap import (
+    SEEN,
+    Indices,
+    block_length,
+    percentile_interval,
+    portions,
+)
 from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
 
 Finding = Literal["faster", "slower", "equivalent", "inconclusive"]
@@ -23,8 +29,6 @@ Finding = Literal["faster", "slower", "equivalent", "inconclusive"]
 _PERMUTATIONS = 4000
 _FEWEST = 6
 """Below six pairs no 95 % interval of the median exists."""
-_BLOCK = 3.0
-"""The length of a block in autocorrelation times; calibrated (tests/attack/calibrations.py)."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -34,11 +38,6 @@ class Difference(Struct, frozen=True, kw_only=True):
     interval: tuple[float, float]
     n: int
     p_value: float | None = None
-
-
-def block_length(tau: float) -> int:
-    """Return how many neighbouring pairs are taken as one unit."""
-    return 1 if tau <= 1.0 else math.ceil(_BLOCK * tau)
 
 
 def paired_location(
@@ -121,7 +120,7 @@ def sign_flip_permutation(differences: Floats, *, seed: int, tau: float = 1.0) -
     for rows in portions(count, _PERMUTATIONS):
         signs = rng.integers(0, 2, (rows, count), np.int8) * 2.0 - 1.0
         values.append(_students(signs * sums))
-    return _p_value(_students(sums[None, :])[0], np.concatenate(values))
+    return _p_value(_students(sums[None, :])[0] * _seen(block), np.concatenate(values))
 
 
 def quantile_permutation(a: Floats, b: Floats, p: float, *, seed: int, tau: float = 1.0) -> float:
@@ -146,7 +145,8 @@ def quantile_permutation(a: Floats, b: Floats, p: float, *, seed: int, tau: floa
         swapped = rng.random((rows, math.ceil(n / block))) < 0.5
         swap = np.repeat(swapped, block, axis=1)[:, :n] if block > 1 else swapped
         values.append(studentised(np.where(swap, b, a), np.where(swap, a, b)))
-    return _p_value(studentised(a[None, :], b[None, :])[0], np.concatenate(values))
+    found = studentised(a[None, :], b[None, :])[0] * _seen(block)
+    return _p_value(found, np.concatenate(values))
 
 
 def judge(found: Difference | None, margin: float) -> Finding:
@@ -211,6 +211,11 @@ def _students(rows: Floats) -> Floats:
     spread = rows.std(axis=1, ddof=1) / math.sqrt(n)
     found: Floats = rows.mean(axis=1) / np.maximum(spread, 1e-300)
     return found
+
+
+def _seen(block: int) -> float:
+    """The factor on a statistic of blocks, whose spread misses what neighbouring blocks share."""
+    return math.sqrt(SEEN) if block > 1 else 1.0
 
 
 def _p_value(found: float, permuted: Floats) -> float:
