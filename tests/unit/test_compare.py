@@ -296,6 +296,13 @@ def test_correlated_pairs_have_wider_intervals() -> None:
     assert widths[1] / widths[0] == pytest.approx(3.0**0.5, rel=0.25)
 
 
+def test_correlation_below_the_bias_budget_is_none() -> None:
+    """Waves of a tenth of a millisecond on 100 ms: as regular as a clock, and equivalent after 60 pairs."""
+    ttft = wave(0.9)
+    records = interleaved(60, 4, lambda rng, arm, at: 100.0 + 0.001 * ttft(rng, arm, at))
+    assert asked(records)["ttft", "location"].finding == "equivalent"
+
+
 def test_drift_that_both_targets_share_is_no_dependence_of_pairs() -> None:
     """Both wander together: the ratio does not, and the comparison stays sharp."""
     shared: dict[int, float] = {}

@@ -185,7 +185,9 @@ def test_intervals_of_clusters_follow_the_clusters() -> None:
     assert widths[2] / widths[0] == pytest.approx(50.0**0.5, rel=0.5)
     assert widths[3] / widths[1] == pytest.approx(50.0**0.5, rel=0.3)
     assert Clusters(free, ones, lengths).interval(0.99) is not None
-    assert Clusters(tied, ones, lengths).interval(0.99) is None
+    assert Clusters(tied, ones, lengths).interval(0.9) is not None
+    half = Clusters(tied[:5000], ones[:5000], lengths[:100])
+    assert half.interval(0.95) is None, "five requests are the whole tail"
     assert Clusters(free[:450], ones[:450], lengths[:9]).interval(0.5) is None
 
 
@@ -201,6 +203,8 @@ def test_p_values_of_correlated_pairs_take_blocks() -> None:
     )
     assert single < blocks
     assert sign_flip_permutation(wave, seed=1, tau=200.0) == 1.0
+    sums = wave[:390].reshape(-1, 15).sum(axis=1)
+    assert sign_flip_permutation(wave, seed=1, tau=5.0) > 1.2 * sign_flip_permutation(sums, seed=1)
 
 
 def test_long_run_variance_of_an_ar1() -> None:
