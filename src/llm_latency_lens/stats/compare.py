@@ -1,10 +1,10 @@
 """Two sets of latencies: how far apart, how sure, and whether it matters. Ratios throughout.
 
-Locations by Hodges-Lehmann on logarithms (pairs: Walsh averages and the signed-rank interval), tails by
-quantile ratios with a bootstrap over pairs, p-values by permutation of a studentised statistic. Where
-pairs depend on each other in time, the signed-rank variance grows by tau, and resampling and permutation
-take blocks of several tau. A verdict has three values: different, equivalent within the margin, or
-inconclusive.
+Locations by Hodges-Lehmann on logarithms (pairs: Walsh averages and the signed-rank interval),
+tails by quantile ratios with a bootstrap over pairs, p-values by permutation of a studentised
+statistic. Where pairs depend on each other in time, the signed-rank variance grows by tau, and
+resampling and permutation take blocks of several tau. A verdict has three values: different,
+equivalent within the margin, or inconclusive.
 """
 
 import math
@@ -64,7 +64,7 @@ def paired_location(
 
 
 def unpaired_location(a: Floats, b: Floats, confidence: float = CONFIDENCE) -> Difference | None:
-    """The Hodges-Lehmann ratio of b to a (all positive): the median over all pairs of one from each."""
+    """The Hodges-Lehmann ratio of b to a (all positive): the median over all pairs of both."""
     n, m = len(a), len(b)
     if min(n, m) < _FEWEST:
         return None
@@ -150,7 +150,7 @@ def quantile_permutation(a: Floats, b: Floats, p: float, *, seed: int, tau: floa
 
 
 def judge(found: Difference | None, margin: float) -> Finding:
-    """B against A: a difference that is sure and at least the margin, equivalence within it, or neither."""
+    """B against A: a difference that is sure and beyond the margin, equivalence, or neither."""
     if found is None:
         return "inconclusive"
     bound, point = math.log1p(margin), math.log(found.ratio)
@@ -161,7 +161,7 @@ def judge(found: Difference | None, margin: float) -> Finding:
 
 
 def pairs_wanted(found: Difference, margin: float) -> int:
-    """About how many pairs in all would settle it: the interval shrinks with the root of their number."""
+    """About how many pairs would settle it: the interval shrinks with the root of their number."""
     bound, point = math.log1p(margin), abs(math.log(found.ratio))
     half = (math.log(found.interval[1]) - math.log(found.interval[0])) / 2.0
     # Settled either way: as a difference (clear of zero) or as none (inside the margin).
