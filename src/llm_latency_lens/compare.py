@@ -1,7 +1,7 @@
-"""Two or more targets, asked the same prompts in turn, each round in an order drawn anew: who is faster?
+"""Two or more targets, asked the same prompts in turn, in an order drawn anew: who is faster?
 
-One run, one schedule, one client: what disturbs it disturbs all targets alike. The client's own checks
-are of the whole run, those of the data of each target by itself.
+One run, one schedule, one client: what disturbs it disturbs all targets alike. The client's own
+checks are of the whole run, those of the data of each target by itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,10 +47,11 @@ def plan_comparison(
     question: Question,
     command: Sequence[str] = (),
 ) -> Planned:
-    """Check and plan; nothing is sent. `load` is for each target: its requests, its rate, its warm-up.
+    """Check and plan; nothing is sent. `load` is for each target: requests, rate, warm-up.
 
     Raises:
-        UsageError: fewer than two targets or too many, an unknown metric, a load that contradicts itself.
+        UsageError: fewer than two targets or too many, an unknown metric, a load that contradicts
+            itself.
     """
     arms = len(profilers)
     if not 2 <= arms <= MOST_ARMS:
@@ -113,7 +114,7 @@ class ComparisonFold:
         self._pairs.add(record)
 
     def comparison(self, header: RunHeader, whole: Result) -> Comparison:
-        """What the records of the run with this header amount to; `whole` is the run taken as one."""
+        """What the records of this header's run amount to; `whole` is the run taken as one."""
         specs = msgspec.convert(header.spec["arms"], tuple[ArmSpec, ...])
         question = msgspec.convert(header.spec["question"], Question)
         labels = tuple(ascii_uppercase[: len(specs)])
@@ -162,7 +163,7 @@ _OF_DATA = frozenset({"Q8", "Q9", "Q11", "Q12", "Q13", "Q14", "Q15"})
 def _verdict(
     checks: tuple[Check, ...], arms: tuple[ArmResult, ...], answers: tuple[Contrast, ...]
 ) -> Verdict:
-    """The worst of the client's and the targets' verdicts, as far as it bears on the primary question.
+    """The worst of the client's and the targets' verdicts that bears on the primary question.
 
     A bias of known size that the difference exceeds does not make the comparison invalid.
     """

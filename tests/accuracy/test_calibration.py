@@ -1,4 +1,4 @@
-"""Do intervals cover, tests stay quiet and looks stay honest as often as they say? Measured, with fixed seeds.
+"""Do intervals cover, tests stay quiet and looks stay honest as often as they say? Measured.
 
 Nominal rates must be met within three binomial standard errors; conservative methods may be better.
 """
@@ -75,7 +75,7 @@ def test_order_statistic_intervals_cover(p: float, n: int) -> None:
 def test_q12_intervals_that_are_printed_under_dependence_cover(
     process: Process, rho: float, n: int
 ) -> None:
-    """Q12: p50 to p99 and the mean, 400 runs: what is printed holds as often as said, the rest is withheld."""
+    """Q12: p50 to p99 and the mean, 400 runs: what is printed holds as often as said."""
     rows = list(distributions(process, rho, n, 400))
     assert [row for row in rows if not row.holds] == []
     if rho <= 0.5 and n >= 400:
@@ -97,7 +97,7 @@ def test_q12_an_interval_that_takes_requests_for_independent_does_not_cover() ->
 def test_equal_targets_whose_requests_are_correlated_are_not_called_different(
     rho: float, n: int
 ) -> None:
-    """A/A, each target by itself: location and p95, finding, interval and p-value each err in at most 5 %."""
+    """A/A, location and p95: finding, interval and p-value each err in at most 5 %."""
     rows = list(differences(autoregressive, rho, n, 40))
     assert [row for row in rows if not row.holds] == []
     if rho == 0.9:
@@ -108,13 +108,13 @@ def test_equal_targets_whose_requests_are_correlated_are_not_called_different(
 
 
 def test_q12_gaps_of_correlated_requests_and_looks_while_running_keep_their_level() -> None:
-    """Q12: pooled gaps of requests at 0.5, and the interval that is looked at all the time, at 0.8."""
+    """Q12: pooled gaps of requests at 0.5, and the interval looked at all the time, at 0.8."""
     assert [row for row in pooled(0.5, 400, 60) if not row.holds] == []
     assert anytime(autoregressive, 0.8, 1000, 100).holds
 
 
 def test_intervals_of_pooled_gaps_hold_over_requests() -> None:
-    """400 runs of 150 requests with 50 gaps that resemble each other within each: the p90 is covered."""
+    """400 runs of 150 requests with 50 gaps that resemble each other: the p90 is covered."""
     rng, trials, n, each = generator(13), 400, 150, 50
     population = np.concatenate(
         [rng.lognormal(rng.normal(0, 0.5), 0.1, each) for _ in range(20_000)]

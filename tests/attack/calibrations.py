@@ -1,8 +1,9 @@
-"""How often intervals cover and tests err when neighbouring requests depend on each other: the whole table.
+"""How often intervals cover and tests err when neighbouring requests depend on each other.
 
-Every row repeats one experiment with fixed seeds, decided by the same functions as in a run. The processes
-are an AR(1) of log latencies (`rho` between neighbours) and the response times of a single-server queue
-(`rho` is its utilisation); their true quantiles and means are known in closed form.
+Every row repeats one experiment with fixed seeds, decided by the same functions as in a run. The
+processes are an AR(1) of log latencies (`rho` between neighbours) and the response times of a
+single-server queue (`rho` is its utilisation); their true quantiles and means are known in closed
+form.
 """
 
 import math
@@ -62,8 +63,8 @@ class Row(Struct, frozen=True, kw_only=True):
     def holds(self) -> bool:
         """Whether the rate is as promised, less three binomial standard errors.
 
-        Where less than a tenth of the runs print an interval, the rate is that of intervals that are
-        printed and miss, over all runs.
+        Where less than a tenth of the runs print an interval, the rate is that of intervals that
+        are printed and miss, over all runs.
         """
         if not self.printed:
             return True
@@ -138,7 +139,7 @@ def distributions(process: Process, rho: float, n: int, trials: int) -> Iterator
 
 
 def pooled(rho: float, n: int, trials: int) -> Iterator[Row]:
-    """Intervals of pooled gaps: requests depend on each other, and the gaps of one resemble each other."""
+    """Intervals of pooled gaps of requests that depend on each other."""
     rng, found = np.random.Generator(np.random.PCG64(2)), []
     spread = math.hypot(SIGMA, SPREAD)
     for levels in autoregressive(rng, trials, n, rho):
@@ -201,7 +202,7 @@ def _look(values: Floats, p: float, value: float) -> bool | None:
 
 
 def differences(process: Process, rho: float, n: int, trials: int) -> Iterator[Row]:
-    """A target against itself, decided as a comparison decides: false differences without a margin."""
+    """A target against itself, decided as a comparison decides, without a margin."""
     rng = np.random.Generator(np.random.PCG64(4))
     first, second = process(rng, trials, n, rho), process(rng, trials, n, rho)
     for stat in ("location", "p95"):
@@ -212,9 +213,11 @@ def differences(process: Process, rho: float, n: int, trials: int) -> Iterator[R
         known = [one for one in answers if one.interval is not None]
         errors = {
             "finding": [one.finding in {"less", "more"} for one in known],
-            "interval": [not one.interval[0] <= 1.0 <= one.interval[1] for one in known if one.interval],
+            "interval": [
+                not one.interval[0] <= 1.0 <= one.interval[1] for one in known if one.interval
+            ],
             "p-value": [one.p_value is not None and one.p_value < 0.05 for one in known],
-        }  # fmt: skip
+        }
         for kind, wrong in errors.items():
             yield Row(
                 what=f"A/A {stat} {kind}, {_named(process)}",
@@ -229,7 +232,7 @@ def differences(process: Process, rho: float, n: int, trials: int) -> Iterator[R
 
 
 def against_itself(a: Floats, b: Floats, stat: str, seed: int) -> Contrast:
-    """The primary contrast of two equal targets with these latencies, and no margin to hide behind."""
+    """The primary contrast of two equal targets with these latencies, without a margin."""
     question = Question(metric="ttft", stat=stat, margin=1e-9)
     pairs = Pairs(2)
     for arm, values in enumerate((a, b)):

@@ -147,7 +147,7 @@ def test_a_plan_is_for_each_target() -> None:
 def compared(
     records: list[Record], *checks: Check, models: tuple[str, str] = ("m", "m")
 ) -> Comparison:
-    """The document of an interleaved run with these records, and with these checks of the client added."""
+    """The document of an interleaved run with these records and checks of the client."""
     arms = [
         Profiler(f"openai:{name}", base_url="http://127.0.0.1:9/v1", environment={})
         for name in models
@@ -209,7 +209,7 @@ def times(factor: float) -> Callable[[random.Random, int, float], float]:
 
 @pytest.mark.parametrize(("factor", "finding"), [(13.0, "more"), (1.5, "inconclusive")])
 def test_a_difference_beyond_a_bias_of_known_size_decides(factor: float, finding: str) -> None:
-    """The client was up to 60 ms late with a TTFT of 100 ms: 13 times apart is more than that, 1.5 is not."""
+    """The client was up to 60 ms late at 100 ms: 13 times apart is more than that, 1.5 is not."""
     comparison = compared(interleaved(150, 2, times(factor)), late("INVALID", 0.060))
     one = primary(comparison)
     assert (one.finding, one.bias) == (finding, 0.060)
@@ -251,7 +251,7 @@ def test_a_side_with_too_few_requests_decides_nothing() -> None:
 
 
 def test_a_bias_widens_both_ends_and_a_width_only_the_lower() -> None:
-    """Bounds add up, an arrival interval says how much earlier, other units have no bound in seconds."""
+    """Bounds add up, a width is how much earlier, other units have no bound in seconds."""
     found = Distribution(unit="s", n=9, width={"p50": 0.004, "p95": 0.02})
     checks = (late("INVALID", 0.01), late("WARN", 0.002), late("VALID", 1.0))
     bias = bias_of("ttft", "p95", checks, found)
@@ -275,7 +275,7 @@ def wave(rho: float) -> Callable[[random.Random, int, float], float]:
 
 
 def test_correlated_pairs_are_withheld_with_the_number_that_would_do() -> None:
-    """100 pairs of targets that wander are a handful of independent ones: the value, no interval, no finding."""
+    """100 pairs of targets that wander are a handful of independent ones: no interval."""
     one = asked(interleaved(100, 4, wave(0.9)))["ttft", "location"]
     assert (one.finding, one.interval) == ("inconclusive", None)
     assert one.ratio is not None
@@ -287,13 +287,20 @@ def test_correlated_pairs_are_withheld_with_the_number_that_would_do() -> None:
 
 
 def test_correlated_pairs_have_wider_intervals() -> None:
-    """Neighbours at 0.5: three pairs say as much as one, so the interval is about 1.7 times as wide."""
+    """Neighbours at 0.5: tau is three, so the interval is about 1.7 times as wide."""
     widths = []
     for rho in (0.0, 0.5):
         one = asked(interleaved(1000, 5, wave(rho)))["ttft", "location"]
         assert one.interval is not None
         widths.append(one.interval[1] / one.interval[0] - 1.0)
     assert widths[1] / widths[0] == pytest.approx(3.0**0.5, rel=0.25)
+
+
+def test_correlation_below_the_bias_budget_is_none() -> None:
+    """Waves of a tenth of a millisecond on 100 ms: equivalent after 60 pairs."""
+    ttft = wave(0.9)
+    records = interleaved(60, 4, lambda rng, arm, at: 100.0 + 0.001 * ttft(rng, arm, at))
+    assert asked(records)["ttft", "location"].finding == "equivalent"
 
 
 def test_drift_that_both_targets_share_is_no_dependence_of_pairs() -> None:
@@ -333,7 +340,7 @@ def answers_of(characters: int, tokens: int, arm: int, number: int) -> Record:
 def test_tokens_of_different_tokenizers_are_told_apart(
     tokens: tuple[int, int], models: tuple[str, str], said: str
 ) -> None:
-    """The same 200 characters are so many tokens here and so many there: said beyond 5 %, or where unknown."""
+    """The same 200 characters are so many tokens here and there: said beyond 5 %, or if unknown."""
     records = [answers_of(200, tokens[number % 2], number % 2, number) for number in range(20)]
     comparison = compared(records, models=models)
     assert len(comparison.caveats) == (1 if said else 0)

@@ -1,7 +1,7 @@
 """How far the values of one target's metric may be from the truth, by what the checks found.
 
-A bias of known size does not forbid a comparison: the difference must exceed it. One of unknown size,
-or too small a sample, does.
+A bias of known size does not forbid a comparison: the difference must exceed it. One of unknown
+size, or too small a sample, does.
 """
 
 from msgspec import Struct

@@ -1,8 +1,9 @@
 """What pairs say: each metric of each target against the first, as one family of questions.
 
-One question is primary and has the level to itself, shared among the targets; the others share another
-5 %. An interval that the family widens is what a finding rests on. Neighbouring pairs may depend on each
-other: intervals and tests allow for it, and where the run is too short to know how much, nothing is found.
+One question is primary and has the level to itself, shared among the targets; the others share
+another 5 %. An interval that the family widens is what a finding rests on. Neighbouring pairs may
+depend on each other: intervals and tests allow for it, and where the run is too short to know how
+much, nothing is found.
 """
 
 import math
@@ -16,9 +17,9 @@ from llm_latency_lens.metrics.bias import Bias
 from llm_latency_lens.metrics.column import PERCENTILES, bias_budget
 from llm_latency_lens.metrics.pairs import COMPARED, Floats, Pairs
 from llm_latency_lens.model.comparison import Contrast, Finding
+from llm_latency_lens.stats.bootstrap import block_length
 from llm_latency_lens.stats.compare import (
     Difference,
-    block_length,
     holm,
     judge,
     paired_location,
@@ -54,7 +55,7 @@ BiasOf = Callable[[str, str, int], Bias]
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """What a comparison is to find out: the primary metric and statistic, and the margin that matters."""
+    """What a comparison is to find out: primary metric and statistic, and the margin."""
 
     metric: str = "ttft"
     stat: str = "location"
@@ -62,7 +63,7 @@ class Question(Struct, frozen=True, kw_only=True):
 
 
 class _Sample(Struct, frozen=True, kw_only=True):
-    """The pairs of one question, the biases of both sides, and how dependent neighbouring pairs are."""
+    """The pairs of one question, the biases of both sides, and the dependence between pairs."""
 
     a: Floats
     b: Floats
@@ -167,7 +168,8 @@ def _answer(blank: Contrast, sample: _Sample, margin: float) -> Contrast:
     fewest = _FEWEST if p is None else minimum_samples(p)
     if blank.pairs < fewest:
         return msgspec.structs.replace(blank, needs=fewest)
-    tau = joint_tau(sample.whole, sample.part, _PAIRS_PER_TAU, cautious=False)
+    # The shortest runs leave a location few blocks; a tail asks for many, so for the upper limit.
+    tau = joint_tau(sample.whole, sample.part, _PAIRS_PER_TAU, cautious=p is not None)
     if "strong" not in {sample.whole.evidence, sample.part.evidence}:
         # What may be chance costs precision, but never the answer.
         tau = min(tau, max(1.0, blank.pairs / max(fewest, _PAIRS_PER_TAU)))

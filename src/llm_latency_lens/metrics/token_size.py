@@ -1,4 +1,4 @@
-"""Whether tokens of one target are tokens of another: how many characters each of them counts as one.
+"""Whether tokens of one target are tokens of another: characters per token of each.
 
 Tokens per second of different tokenizers have no common measure; characters per second have.
 """
@@ -16,7 +16,7 @@ class TokenSize:
         self._tokens = 0
 
     def add(self, record: Record) -> None:
-        """Take one record; only answers whose tokens the server counted and streamed tell anything."""
+        """Take one record; only answers whose streamed tokens the server counted matter."""
         tokens = record.tokens
         if record.outcome.kind is OutcomeKind.OK and tokens.source == "usage" and tokens.output:
             self._characters += record.characters
@@ -31,7 +31,7 @@ class TokenSize:
 def token_caveat(
     labels: tuple[str, str], models: tuple[str, str], sizes: tuple[float | None, float | None]
 ) -> str:
-    """Say in words how the tokens of the second target differ from the first's; empty where alike."""
+    """Say how the tokens of the second target differ from the first's; empty where alike."""
     first, second = sizes
     if first is not None and second is not None:
         change = first / second - 1.0
@@ -40,12 +40,12 @@ def token_caveat(
         more = "more" if change > 0.0 else "fewer"
         return (
             f"{labels[1]} counts {abs(change):.0%} {more} tokens than {labels[0]} for the same text"
-            f" ({second:.1f} and {first:.1f} characters per token): compare characters per second, not"
-            " TPOT or tokens per second"
+            f" ({second:.1f} and {first:.1f} characters per token): compare characters per second,"
+            " not TPOT or tokens per second"
         )
     if models[0] == models[1]:
         return ""
     return (
-        f"{labels[0]} and {labels[1]} are different models, which may count different tokens for the"
-        " same text: compare characters per second, not TPOT or tokens per second"
+        f"{labels[0]} and {labels[1]} are different models, which may count different tokens for"
+        " the same text: compare characters per second, not TPOT or tokens per second"
     )

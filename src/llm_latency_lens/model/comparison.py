@@ -1,6 +1,7 @@
-"""The comparison document: two or more targets, asked the same in turn, and what can be said of them.
+"""The comparison document: two or more targets, asked the same in turn, and what was found.
 
-Base units and rules are those of the result document; ratios are B over A, so 1.10 is ten percent more.
+Base units and rules are those of the result document; ratios are B over A, so 1.10 is ten percent
+more.
 """
 
 from typing import Any, Literal
@@ -25,7 +26,7 @@ Finding = Literal["less", "more", "equivalent", "inconclusive"]
 
 
 class ArmResult(Struct, frozen=True, kw_only=True):
-    """One target: what it was asked for, and what came. `label` is A, B, ... in the order they were named."""
+    """One target: what was asked and what came; `label` is A, B, ... in the order of naming."""
 
     label: str
     target: str
@@ -50,12 +51,13 @@ class Contrast(Struct, frozen=True, kw_only=True):
         primary: whether it is the question asked first, which has a level of its own.
         pairs: how many rounds have a value of both.
         ratio: arm over A; 1.10 is ten percent more.
-        interval: of the ratio, at the level `confidence` of the family; null where too few pairs are
-            independent. Known biases are in it.
+        interval: of the ratio, at the level `confidence` of the family; null where too few pairs
+            are independent. Known biases are in it.
         p_value: of equal quantities, by permutation, adjusted by Holm's method.
         tau: how many neighbouring pairs carry the information of one independent pair.
         invalid: whether a check found the quantity INVALID for either target.
-        bias: the most by which known biases can move a value of either target (s); 0 where none is known.
+        bias: the most by which known biases can move a value of either target (s); 0 where none is
+            known.
         finding: whether the arm has less or more of it, surely and by at least the margin.
         reason: why nothing is found, where that has another cause than the number of pairs.
         pairs_wanted: about how many pairs would settle what is inconclusive.
@@ -83,9 +85,10 @@ class Contrast(Struct, frozen=True, kw_only=True):
 class Comparison(Struct, frozen=True, kw_only=True):
     """The whole document.
 
-    `noise_floor` is, by metric, the change that A shows against itself in 95 % of random pairings of its
-    own neighbouring requests (of blocks of them where pairs depend on each other): nothing smaller can be
-    seen with so many pairs. `caveats` says in words what the targets' numbers do not have in common.
+    `noise_floor` is, by metric, the change that A shows against itself in 95 % of random pairings
+    of its own neighbouring requests (of blocks of them where pairs depend on each other): nothing
+    smaller can be seen with so many pairs. `caveats` says in words what the targets' numbers do not
+    have in common.
     """
 
     run: dict[str, Any]

@@ -36,7 +36,7 @@ def comparison_report(comparison: Comparison) -> Report:
 
 
 def said(contrast: Contrast, margin: float) -> str:
-    """A finding in words: `9.1 % faster [6.9 .. 11.3 %]`, `equivalent within 5 %`, `inconclusive: ...`."""
+    """A finding in words: `9.1% faster`, `equivalent within 5%`, `inconclusive: ...`."""
     if contrast.ratio is None:
         more = (contrast.needs or 0) - contrast.pairs
         return f"not asked: needs {more:,} more pairs"
@@ -160,9 +160,9 @@ def _contrasts(comparison: Comparison) -> Block:
     rows = tuple(_row(one, comparison.margin) for one in comparison.contrasts)
     columns = ("against A", "", "change", "interval", "pairs", "p", "finding")
     note = (
-        "change: Hodges-Lehmann ratio over pairs, or of the p95; intervals and p-values hold for all"
-        " questions together (* the one asked first has its own level), allow for correlated requests"
-        " and hold whatever the known biases are"
+        "change: Hodges-Lehmann ratio over pairs, or of the p95; intervals and p-values hold for"
+        " all questions together (* the one asked first has its own level), allow for correlated"
+        " requests and hold whatever the known biases are"
     )
     return Table("What differs", columns, rows, note, text=(0, 1, 6))
 

@@ -1,4 +1,4 @@
-"""The incomplete beta function and what is made of it: binomial tails and Student's t. Our own, for logs.
+"""The incomplete beta function, and binomial tails and Student's t made of it; in logarithms.
 
 The e-processes need logarithms of values far below what a float holds, and the base install has no
 scipy; tests hold every function here to it.
@@ -44,13 +44,17 @@ def share_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float,
         if count == 0
         else _crossing(lambda x: log_regularized(count, n - count + 1.0, x) < tail)
     )
-    high = 1.0 if count == n else 1.0 - _crossing(lambda x: log_regularized(n - count, count + 1.0, x) < tail)  # fmt: skip
+    high = (
+        1.0
+        if count == n
+        else 1.0 - _crossing(lambda x: log_regularized(n - count, count + 1.0, x) < tail)
+    )
     return low, high
 
 
 @functools.lru_cache(maxsize=4096)
 def student_t_quantile(p: float, df: float) -> float:
-    """The t with P(T <= t) = p for Student's distribution with `df` degrees of freedom; 0.5 <= p < 1."""
+    """The p-quantile of Student's distribution with `df` degrees of freedom; 0.5 <= p < 1."""
     low, high = 0.0, 1.0
     while _t_cdf(high, df) < p:
         high *= 2.0
@@ -82,7 +86,7 @@ def _log_of_rest(log_share: float) -> float:
 
 
 def _log_tail(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function, by Lentz's method, where it converges fast."""
+    """The continued fraction of the incomplete beta function by Lentz's method, if it converges."""
     front = a * math.log(x) + b * math.log1p(-x) - math.log(a) - log_beta(a, b)
     c, d = 1.0, _inverse(1.0 - (a + b) * x / (a + 1.0))
     value = d

@@ -1,7 +1,7 @@
 """Intervals by resampling: whole independent units, or blocks of units that depend on each other.
 
-Blocks wrap around the end of the series (circular block bootstrap, Politis and Romano 1992), so that every
-unit is drawn equally often. Seeded: the same data give the same interval.
+Blocks wrap around the end of the series (circular block bootstrap, Politis and Romano 1992), so
+that every unit is drawn equally often. Seeded: the same data give the same interval.
 """
 
 import math
@@ -19,7 +19,16 @@ Statistic = Callable[[Indices], Floats]
 """Of resamples (rows of unit numbers, shape (k, n)) to their values, shape (k,)."""
 
 RESAMPLES = 2000
+BLOCK = 3.0
+"""The length of a block in autocorrelation times; calibrated (tests/attack/calibrations.py)."""
+SEEN = 1.0 - 0.5 / BLOCK
+"""The share of the variance that blocks see: across their borders lies tau / (2 * length)."""
 _AT_ONCE = 500_000
+
+
+def block_length(tau: float) -> int:
+    """Return how many neighbours are taken as one where `tau` carry the information of one."""
+    return 1 if tau <= 1.0 else math.ceil(BLOCK * tau)
 
 
 def percentile_interval(
@@ -27,8 +36,9 @@ def percentile_interval(
 ) -> tuple[float, float] | None:
     """Return the percentile interval of a statistic over `n` units in blocks of `block`.
 
-    Few blocks know their own spread badly, so the interval is widened by Student's quantile. None
-    with fewer than two blocks.
+    Few blocks know their own spread badly, and blocks miss what neighbours across their border
+    share, so the interval is widened by Student's quantile and by that share. None with fewer than
+    two blocks.
     """
     if n < 2 * block:
         return None
@@ -38,6 +48,7 @@ def percentile_interval(
     if block > 1:
         point = float(statistic(np.arange(n)[None, :])[0])
         wider = student_t_quantile(1.0 - tail, n // block - 1) / NormalDist().inv_cdf(1.0 - tail)
+        wider /= math.sqrt(SEEN)
         low, high = point - (point - low) * wider, point + (high - point) * wider
     return low, high
 
@@ -59,7 +70,7 @@ def resampled(
 
 
 def portions(n: int, count: int) -> Iterator[int]:
-    """Yield how many of `count` rows of `n` values to work on at a time, so that memory stays small."""
+    """Yield how many of `count` rows of `n` values to work on at a time: memory stays small."""
     rows = max(1, _AT_ONCE // n)
     while count > 0:
         yield min(rows, count)

@@ -2,8 +2,8 @@
 
 Woodruff's interval: the error of the share below the quantile is estimated from the clusters' own
 residuals, as an effective number of independent values, and turned back into values through the
-exact binomial limits of that number (Korn and Graubard 1998). Clusters follow each other in time; where
-their residuals depend on each other, fewer are independent.
+exact binomial limits of that number (Korn and Graubard 1998). Clusters follow each other in time;
+where their residuals depend on each other, fewer are independent.
 """
 
 import math
@@ -20,7 +20,7 @@ _FEWEST = 10
 
 
 class Clusters:
-    """Values with whole-number weights in clusters: `lengths` says how many values each has, in order."""
+    """Values with whole-number weights in clusters; `lengths` are their numbers of values."""
 
     def __init__(self, values: Floats, weights: Floats, lengths: Floats) -> None:
         self._values, self._weights = values, weights
@@ -54,7 +54,7 @@ class Clusters:
         return self.quantile(ends[0] / last), self.quantile(ends[1] / last)
 
     def mean_interval(self, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
-        """Return the interval of the weighted mean over clusters; None where too few are independent."""
+        """Return the weighted mean's interval over clusters; None where few are independent."""
         mean = float((self._means * self._sums).sum()) / self._total
         error = self._error((self._means - mean) * self._sums, confidence)
         if error is None:

@@ -1,10 +1,10 @@
 """Two sets of latencies: how far apart, how sure, and whether it matters. Ratios throughout.
 
-Locations by Hodges-Lehmann on logarithms (pairs: Walsh averages and the signed-rank interval), tails by
-quantile ratios with a bootstrap over pairs, p-values by permutation of a studentised statistic. Where
-pairs depend on each other in time, the signed-rank variance grows by tau, and resampling and permutation
-take blocks of several tau. A verdict has three values: different, equivalent within the margin, or
-inconclusive.
+Locations by Hodges-Lehmann on logarithms (pairs: Walsh averages and the signed-rank interval),
+tails by quantile ratios with a bootstrap over pairs, p-values by permutation of a studentised
+statistic. Where pairs depend on each other in time, the signed-rank variance grows by tau, and
+resampling and permutation take blocks of several tau. A verdict has three values: different,
+equivalent within the margin, or inconclusive.
 """
 
 import math
@@ -15,7 +15,13 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct
 
-from llm_latency_lens.stats.bootstrap import Indices, percentile_interval, portions
+from llm_latency_lens.stats.bootstrap import (
+    SEEN,
+    Indices,
+    block_length,
+    percentile_interval,
+    portions,
+)
 from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
 
 Finding = Literal["faster", "slower", "equivalent", "inconclusive"]
@@ -23,8 +29,6 @@ Finding = Literal["faster", "slower", "equivalent", "inconclusive"]
 _PERMUTATIONS = 4000
 _FEWEST = 6
 """Below six pairs no 95 % interval of the median exists."""
-_BLOCK = 3.0
-"""The length of a block in autocorrelation times; calibrated (tests/attack/calibrations.py)."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -34,11 +38,6 @@ class Difference(Struct, frozen=True, kw_only=True):
     interval: tuple[float, float]
     n: int
     p_value: float | None = None
-
-
-def block_length(tau: float) -> int:
-    """Return how many neighbouring pairs are taken as one unit."""
-    return 1 if tau <= 1.0 else math.ceil(_BLOCK * tau)
 
 
 def paired_location(
@@ -65,7 +64,7 @@ def paired_location(
 
 
 def unpaired_location(a: Floats, b: Floats, confidence: float = CONFIDENCE) -> Difference | None:
-    """The Hodges-Lehmann ratio of b to a (all positive): the median over all pairs of one from each."""
+    """The Hodges-Lehmann ratio of b to a (all positive): the median over all pairs of both."""
     n, m = len(a), len(b)
     if min(n, m) < _FEWEST:
         return None
@@ -121,7 +120,7 @@ def sign_flip_permutation(differences: Floats, *, seed: int, tau: float = 1.0) -
     for rows in portions(count, _PERMUTATIONS):
         signs = rng.integers(0, 2, (rows, count), np.int8) * 2.0 - 1.0
         values.append(_students(signs * sums))
-    return _p_value(_students(sums[None, :])[0], np.concatenate(values))
+    return _p_value(_students(sums[None, :])[0] * _seen(block), np.concatenate(values))
 
 
 def quantile_permutation(a: Floats, b: Floats, p: float, *, seed: int, tau: float = 1.0) -> float:
@@ -146,11 +145,12 @@ def quantile_permutation(a: Floats, b: Floats, p: float, *, seed: int, tau: floa
         swapped = rng.random((rows, math.ceil(n / block))) < 0.5
         swap = np.repeat(swapped, block, axis=1)[:, :n] if block > 1 else swapped
         values.append(studentised(np.where(swap, b, a), np.where(swap, a, b)))
-    return _p_value(studentised(a[None, :], b[None, :])[0], np.concatenate(values))
+    found = studentised(a[None, :], b[None, :])[0] * _seen(block)
+    return _p_value(found, np.concatenate(values))
 
 
 def judge(found: Difference | None, margin: float) -> Finding:
-    """B against A: a difference that is sure and at least the margin, equivalence within it, or neither."""
+    """B against A: a difference that is sure and beyond the margin, equivalence, or neither."""
     if found is None:
         return "inconclusive"
     bound, point = math.log1p(margin), math.log(found.ratio)
@@ -161,7 +161,7 @@ def judge(found: Difference | None, margin: float) -> Finding:
 
 
 def pairs_wanted(found: Difference, margin: float) -> int:
-    """About how many pairs in all would settle it: the interval shrinks with the root of their number."""
+    """About how many pairs would settle it: the interval shrinks with the root of their number."""
     bound, point = math.log1p(margin), abs(math.log(found.ratio))
     half = (math.log(found.interval[1]) - math.log(found.interval[0])) / 2.0
     # Settled either way: as a difference (clear of zero) or as none (inside the margin).
@@ -211,6 +211,11 @@ def _students(rows: Floats) -> Floats:
     spread = rows.std(axis=1, ddof=1) / math.sqrt(n)
     found: Floats = rows.mean(axis=1) / np.maximum(spread, 1e-300)
     return found
+
+
+def _seen(block: int) -> float:
+    """The factor on a statistic of blocks, whose spread misses what neighbouring blocks share."""
+    return math.sqrt(SEEN) if block > 1 else 1.0
 
 
 def _p_value(found: float, permuted: Floats) -> float:

@@ -1,10 +1,10 @@
 """How far the values of a series depend on each other, and whether that is known well enough.
 
 Latencies of neighbouring requests share a queue, so they are not independent, and intervals that
-take them for it are too narrow. The autocorrelation time is tau = 1 + 2 * (sum of autocorrelations),
-summed over Geyer's initial monotone sequence (Geyer 1992, section 3.3); the effective sample size is
-n / tau. Chance correlates neighbours too, so strong dependence is what the test of Ljung and Box
-sees at 1 %.
+take them for it are too narrow. The autocorrelation time is tau = 1 + 2 * (sum of
+autocorrelations), summed over Geyer's initial monotone sequence (Geyer 1992, section 3.3); the
+effective sample size is n / tau. Chance correlates neighbours too, so strong dependence is what the
+test of Ljung and Box sees at 1 %.
 """
 
 import math
@@ -30,7 +30,7 @@ _LAGS = 5
 _LJUNG_BOX = 15.086
 """The chi-squared distribution with five degrees of freedom stays below it in 99 %."""
 _ONE_SIDED = 1.645
-"""The normal quantile of 95 %: a first autocorrelation beyond it may be dependence that the test missed."""
+"""The normal quantile of 95 %: a first autocorrelation beyond it may be missed dependence."""
 _UPPER = 2.0
 """The upper limit of the first autocorrelation lies so many standard errors above its estimate."""
 _FEWEST = 20
@@ -70,7 +70,7 @@ class Autocorrelation(Struct, frozen=True, kw_only=True):
         return self.tau * (1.0 + _ONE_SIDED * math.sqrt(2.0 / self.degrees))
 
     def student_tau(self, confidence: float = CONFIDENCE) -> float:
-        """Tau times the squared ratio of Student's quantile, for tau being estimated, to the normal one."""
+        """Tau times the squared ratio of Student's quantile to the normal one."""
         if self.evidence != "strong":
             return self.tau
         p = (1.0 + confidence) / 2.0
@@ -145,7 +145,7 @@ def joint_tau(
     *,
     cautious: bool = True,
 ) -> float:
-    """Return tau of `part`, a function of the values that `whole` is about: its upper limit if cautious.
+    """Return tau of `part`, a function of the values `whole` is about; its upper limit if cautious.
 
     Infinite where one of them lasts too few autocorrelation times.
     """
@@ -191,7 +191,7 @@ def _informative_level(p: float, whole: Autocorrelation) -> float:
 
 
 def _initial_sequence(centred: Floats) -> tuple[float, int]:
-    """Tau over Geyer's initial monotone sequence, and the number of lags on both sides that it took."""
+    """Tau over Geyer's initial monotone sequence, and the number of lags (both sides) it took."""
     n = len(centred)
     rho = _direct(centred, min(_DIRECT_LAGS, n) - 1)
     pairs = _pairs(rho)
@@ -215,7 +215,8 @@ def _pairs(rho: Floats) -> Floats:
 def _direct(centred: Floats, lags: int) -> Floats:
     """Autocorrelations from lag 0 to `lags`."""
     n, variance = len(centred), float(centred @ centred)
-    return np.array([float(centred[lag:] @ centred[: n - lag]) / variance for lag in range(lags + 1)])  # fmt: skip
+    products = (float(centred[lag:] @ centred[: n - lag]) for lag in range(lags + 1))
+    return np.fromiter(products, np.float64, lags + 1) / variance
 
 
 def _autocorrelations(centred: Floats) -> NDArray[np.float64]:

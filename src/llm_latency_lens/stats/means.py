@@ -18,7 +18,7 @@ from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
 
 _FEWEST = 6
 _SKEWNESS_OF_DEPENDENT = 2.5
-"""Sums of dependent values keep more skewness than as many independent ones; calibrated on queues."""
+"""Sums of dependent values keep more skewness than independent ones; calibrated on queues."""
 
 
 def mean_interval(

@@ -47,7 +47,8 @@ class Weighted:
 def minimum_samples(p: float, confidence: float = CONFIDENCE) -> int:
     """How many independent samples a two-sided interval of quantile `p` needs to exist at all.
 
-    With fewer, even the extreme of the sample does not bound the quantile with the confidence asked.
+    With fewer, even the extreme of the sample does not bound the quantile with the confidence
+    asked.
     """
     rarer = max(p, 1.0 - p)
     return math.ceil(math.log((1.0 - confidence) / 2.0) / math.log(rarer))
@@ -58,10 +59,11 @@ def interval_ranks(
 ) -> tuple[int, int] | None:
     """Ranks (from 0) whose order statistics enclose quantile `p`, or None where n is too small.
 
-    Each side errs with at most half of what the confidence leaves. With B the number of samples up to
-    the quantile, binomial(n, p): P(B <= lower) <= alpha/2 and P(B > upper) <= alpha/2. Where `tau`
-    values carry the information of one (see `stats.dependence`), the ranks are those of n / tau
-    values, as in Korn and Graubard's interval for complex surveys (1998); none where tau is infinite.
+    Each side errs with at most half of what the confidence leaves. With B the number of samples up
+    to the quantile, binomial(n, p): P(B <= lower) <= alpha/2 and P(B > upper) <= alpha/2. Where
+    `tau` values carry the information of one (see `stats.dependence`), the ranks are those of n /
+    tau values, as in Korn and Graubard's interval for complex surveys (1998); none where tau is
+    infinite.
     """
     size = math.floor(n / tau + 1e-9)
     ends = _binomial_ranks(size, p, confidence) if size else None
