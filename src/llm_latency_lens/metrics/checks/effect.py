@@ -57,7 +57,7 @@ def shifts_of(e: Evidence, shifts: dict[str, float]) -> Effect:
         if found.p50 is not None
     }
     kept = {
-        name: abs(shift)
+        name: float(abs(shift))
         for name, shift in shifts.items()
         if name in budgets and abs(shift) > budgets[name]
     }
