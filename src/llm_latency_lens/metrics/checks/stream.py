@@ -15,7 +15,7 @@ def coalescing(e: Evidence) -> Check | None:
         return None
     verdict = graded(share, 0.05, 0.25)
     deliveries = e.summary.deliveries
-    late = deliveries.read_late / max(deliveries.read_late + deliveries.sent_together, 1)
+    late = deliveries.read_late / max(deliveries.shared, 1)
     return Check(
         id="Q8",
         name="coalesced reads",
