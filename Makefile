@@ -12,7 +12,7 @@ types: $(VENV)/.dev ; @$(BIN)/mypy
 arch: $(VENV)/.dev  ; @$(BIN)/lint-imports
 docs: $(VENV)/.dev  ; @$(BIN)/python docs/generate.py
 bench: $(VENV)/.dev ; @$(BIN)/python -m benchmarks
-# All peers and their page; `make peers PEER=vllm` (or several: PEER="vllm sglang") prints these alone.
+# All peers and their page; `make peers PEER=vllm` (or PEER="vllm sglang") prints these alone.
 peers: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.peers --setup $(if $(PEER),$(PEER:%=--only %),--write)
 check: lint types arch ; @$(BIN)/python docs/generate.py --check && $(MAKE) --no-print-directory test

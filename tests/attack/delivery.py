@@ -1,4 +1,4 @@
-"""Streams through real intermediaries: the printed TTFT against the server's ledger, and the verdict."""
+"""Streams through real intermediaries: the printed TTFT against the server's ledger."""
 
 import statistics
 from collections.abc import Sequence
@@ -88,8 +88,9 @@ def as_markdown(rows: Sequence[Row]) -> str:
         "|---|---|--:|--:|---|---|---|",
     ]
     lines += [
-        f"| {row.between} | {row.framing} | {1000 * row.ledger:.1f} ms | {1000 * row.printed:.1f} ms"
-        f" | {row.verdict} | {row.said} | {'yes' if row.holds else '**no**'} |"
+        f"| {row.between} | {row.framing} | {1000 * row.ledger:.1f} ms"
+        f" | {1000 * row.printed:.1f} ms | {row.verdict} | {row.said}"
+        f" | {'yes' if row.holds else '**no**'} |"
         for row in rows
     ]
     return "\n".join(lines)

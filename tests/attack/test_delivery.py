@@ -1,4 +1,4 @@
-"""Real intermediaries in front of a ledgered server, in every framing: right, or said to be not valid."""
+"""Real intermediaries in front of a ledgered server: TTFT is right, or said to be not valid."""
 
 import os
 

@@ -6,6 +6,7 @@ from llm_latency_lens.model.result import Check
 from llm_latency_lens.units import NS_PER_S, format_duration
 
 _FIRST_TOKEN = ("ttft", "ttft_from_intended", "ttfvt", "ttfe")
+_DIRECT = "send to the server's own port"
 
 
 def coalescing(e: Evidence) -> Check | None:
@@ -108,8 +109,8 @@ def _cause(d: Deliveries) -> str:
 
 def _remedy(d: Deliveries) -> str:
     if not d.via:
-        return "send to the server's own port and compare: if it streams there, what lies between buffers"
-    return "turn off response buffering there (nginx: proxy_buffering off), or send to the server's own port"
+        return f"{_DIRECT} and compare: if it streams there, what lies between buffers"
+    return f"turn off response buffering there (nginx: proxy_buffering off), or {_DIRECT}"
 
 
 def _time(seconds: float) -> str:
