@@ -148,6 +148,13 @@ def test_a_tail_of_held_answers_is_told_for_its_percentile() -> None:
     assert check.value == pytest.approx(0.2)
 
 
+def test_a_few_late_answers_of_the_server_accuse_nobody() -> None:
+    """2 % of 600 answers that began with a burst move no percentile up to p95: no check fires."""
+    late = [delivered(every(28.0, 2.0, [5] + [1] * 59)) for _ in range(12)]
+    free = [delivered(every(20.0, 2.0, [1] * 64)) for _ in range(588)]
+    assert not found(*late, *free)
+
+
 def test_buffered_answers_void_ttft_and_tpot_by_their_share() -> None:
     """5 % whole answers are a warning, more are INVALID; e2e is left alone."""
     whole = [delivered([(1460.0, 64)]) for _ in range(6)]
