@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types arch docs bench peers check nightly lock clean
+.PHONY: demo test lint types arch docs bench peers check nightly attack lock clean
 
 demo: $(VENV)/.base ; @$(BIN)/llm-latency-lens demo
 test: $(VENV)/.dev  ; @$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
@@ -12,11 +12,16 @@ types: $(VENV)/.dev ; @$(BIN)/mypy
 arch: $(VENV)/.dev  ; @$(BIN)/lint-imports
 docs: $(VENV)/.dev  ; @$(BIN)/python docs/generate.py
 bench: $(VENV)/.dev ; @$(BIN)/python -m benchmarks
-# All peers and their page; `make peers PEER=vllm` (or several: PEER="vllm sglang") prints these alone.
+# All peers and their page; `make peers PEER=vllm` (or PEER="vllm sglang") prints these alone.
 peers: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks.peers --setup $(if $(PEER),$(PEER:%=--only %),--write)
 check: lint types arch ; @$(BIN)/python docs/generate.py --check && $(MAKE) --no-print-directory test
 nightly: $(VENV)/.dev ; @LLL_NIGHTLY=1 $(BIN)/python -m pytest -n auto --dist worksteal
+# Timing: nothing else may run. The tests first, then the tables of docs/attack.md.
+ATTACK_MINUTES ?= 90
+attack: $(VENV)/.dev
+	@LLL_ATTACK=1 timeout --foreground $(ATTACK_MINUTES)m $(BIN)/python -m pytest -n 0 tests/attack
+	@timeout --foreground $(ATTACK_MINUTES)m $(BIN)/python -m tests.attack --write
 
 LOCK := uv pip compile --universal -p 3.11 --generate-hashes --no-strip-extras --no-header \
 	--no-emit-index-url -q

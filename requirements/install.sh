@@ -1,22 +1,24 @@
 #!/bin/sh
-# Usage: install.sh PYTHON VENV base|dev. Installs the locked set and the project (editable) into VENV.
+# Usage: install.sh PYTHON VENV base|dev
+# Installs the locked set and the project (editable) into VENV.
 #
-# Nothing but the lock decides what is installed: every file has its hash there, dependencies are not
-# resolved again, nothing is built from source, and constraints or targets that the environment or a
-# configuration file sets for other projects do not apply. Where files come from (index, proxy,
+# Nothing but the lock decides what is installed: every file has its hash there, dependencies are
+# not resolved again, nothing is built from source, and constraints or targets that the environment
+# or a configuration file sets for other projects do not apply. Where files come from (index, proxy,
 # certificates) is the user's own setting.
 set -eu
 python=$1 venv=$2 set=$3
 lock=requirements/$set.lock
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-  echo "make: $("$python" --version) is too old: Python 3.11 or newer is needed (make PYTHON=python3.12 ...)" >&2
+  echo "make: $("$python" --version) is too old: Python 3.11 or newer is needed" \
+    "(make PYTHON=python3.12 ...)" >&2
   exit 2
 }
 echo "setting up $venv ($set)" >&2
 # An empty file overrides what a configuration file says; an unset variable would not.
 export PIP_CONSTRAINT=/dev/null PIP_BUILD_CONSTRAINT=/dev/null PIP_USER=0
 unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_REQUIREMENT PIP_NO_BINARY PIP_DRY_RUN
-unset UV_CONSTRAINT UV_OVERRIDE UV_BUILD_CONSTRAINT UV_NO_BINARY UV_EXCLUDE_NEWER UV_PROJECT_ENVIRONMENT
+unset UV_CONSTRAINT UV_OVERRIDE UV_BUILD_CONSTRAINT UV_NO_BINARY UV_EXCLUDE_NEWER
 locked="--no-deps --require-hashes --only-binary :all: -r $lock"
 project="--no-deps --no-build-isolation -e ."
 

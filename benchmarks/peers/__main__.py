@@ -1,9 +1,9 @@
 """`python -m benchmarks.peers [--home FOLDER] [--only NAME] [--setup] [--write]`: one table of all.
 
 One server for all: the embedded simulator on CPU 1, its ledger the truth, and for the client's own
-limit a server with every answer ready; the client with all its processes on CPU 0. A tool that can not
-be set up or that fails is a row that says why. `--write` puts the rows into docs/peers.md, where rows
-of tools that were not chosen stay as they are.
+limit a server with every answer ready; the client with all its processes on CPU 0. A tool that can
+not be set up or that fails is a row that says why. `--write` puts the rows into docs/peers.md,
+where rows of tools that were not chosen stay as they are.
 """
 
 import argparse

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 _STAMP = "complete.json"
-"""Written last, with the environment it describes: without it, or with another, all is made anew."""
+"""Written last, with the environment that it describes; without it all is made anew."""
 
 
 class SetupError(Exception):
@@ -29,10 +29,10 @@ class Environment(Struct, frozen=True, kw_only=True):
     Attributes:
         name: of the folder.
         packages: what is installed into its virtual environment; () for none.
-        wheel: a requirement whose wheel is downloaded and not installed, since it would bring a GPU stack.
+        wheel: a requirement whose wheel is only unpacked: installed, it would bring a GPU stack.
         unpacked: the pattern of the files that are taken out of the wheel.
         oldest: the oldest Python it runs with, as (major, minor).
-        script: a script of this package that is run in it last, with the folder of all environments.
+        script: a script of this package, run in it last with the folder of all environments.
     """
 
     name: str
@@ -54,7 +54,7 @@ def make(environment: Environment, home: pathlib.Path, downloader: pathlib.Path)
     `downloader` is a Python that has pip, for wheels that are only unpacked.
 
     Raises:
-        SetupError: a step failed. The folder stays without its stamp, and the next call starts anew.
+        SetupError: a step failed. The folder has no stamp then, and the next call starts anew.
     """
     folder = home / environment.name
     stamp, content = folder / _STAMP, msgspec.json.encode(environment)

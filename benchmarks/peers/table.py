@@ -80,31 +80,83 @@ CLIENT = Environment(
     ),
     script="make_tokenizer.py",
 )
-"""What vLLM's and SGLang's clients run in; it makes the tokenizer for all, and its pip downloads wheels."""
+"""vLLM's and SGLang's clients run in it; it makes the tokenizer and downloads the wheels."""
 
 _OFFLINE = (("HF_HUB_OFFLINE", "1"), ("TRANSFORMERS_OFFLINE", "1"), ("HF_DATASETS_OFFLINE", "1"))
 
 
 def _vllm(work: Work) -> list[str]:
     return [
-        str(interpreter(work.home, CLIENT.name)), str(HERE / "runners/run_vllm.py"), str(work.home / "vllm/src"),
-        "--backend", "openai-chat", "--base-url", work.root, "--endpoint", "/v1/chat/completions",
-        "--model", "sim", "--tokenizer", str(work.home / "tokenizer"), "--dataset-name", "random",
-        "--random-input-len", "32", "--random-output-len", str(work.tokens), "--num-prompts", str(work.requests),
-        "--max-concurrency", str(work.concurrency), "--ignore-eos", "--percentile-metrics", "ttft,tpot",
-        "--metric-percentiles", "50,99", "--save-result", "--result-dir", str(work.out), "--result-filename", "r.json",
+        str(interpreter(work.home, CLIENT.name)),
+        str(HERE / "runners/run_vllm.py"),
+        str(work.home / "vllm/src"),
+        "--backend",
+        "openai-chat",
+        "--base-url",
+        work.root,
+        "--endpoint",
+        "/v1/chat/completions",
+        "--model",
+        "sim",
+        "--tokenizer",
+        str(work.home / "tokenizer"),
+        "--dataset-name",
+        "random",
+        "--random-input-len",
+        "32",
+        "--random-output-len",
+        str(work.tokens),
+        "--num-prompts",
+        str(work.requests),
+        "--max-concurrency",
+        str(work.concurrency),
+        "--ignore-eos",
+        "--percentile-metrics",
+        "ttft,tpot",
+        "--metric-percentiles",
+        "50,99",
+        "--save-result",
+        "--result-dir",
+        str(work.out),
+        "--result-filename",
+        "r.json",
         "--disable-tqdm",
-    ]  # fmt: skip
+    ]
 
 
 def _sglang(work: Work) -> list[str]:
     return [
-        str(interpreter(work.home, CLIENT.name)), str(HERE / "runners/run_sglang.py"), str(work.home / "sglang/src"),
-        "--backend", "vllm-chat", "--base-url", work.root, "--model", "sim", "--tokenizer", str(work.home / "tokenizer"),
-        "--dataset-name", "random-ids", "--random-input-len", "32", "--random-output-len", str(work.tokens),
-        "--random-range-ratio", "1", "--num-prompts", str(work.requests), "--max-concurrency", str(work.concurrency),
-        "--warmup-requests", "0", "--output-file", str(work.out / "r.jsonl"), "--disable-tqdm", "--worker-threads", "1",
-    ]  # fmt: skip
+        str(interpreter(work.home, CLIENT.name)),
+        str(HERE / "runners/run_sglang.py"),
+        str(work.home / "sglang/src"),
+        "--backend",
+        "vllm-chat",
+        "--base-url",
+        work.root,
+        "--model",
+        "sim",
+        "--tokenizer",
+        str(work.home / "tokenizer"),
+        "--dataset-name",
+        "random-ids",
+        "--random-input-len",
+        "32",
+        "--random-output-len",
+        str(work.tokens),
+        "--random-range-ratio",
+        "1",
+        "--num-prompts",
+        str(work.requests),
+        "--max-concurrency",
+        str(work.concurrency),
+        "--warmup-requests",
+        "0",
+        "--output-file",
+        str(work.out / "r.jsonl"),
+        "--disable-tqdm",
+        "--worker-threads",
+        "1",
+    ]
 
 
 def _aiperf(work: Work) -> list[str]:
@@ -119,9 +171,14 @@ def _aiperf(work: Work) -> list[str]:
 def _llmeter(work: Work) -> list[str]:
     each = max(1, work.requests // work.concurrency)
     return [
-        str(interpreter(work.home, "llmeter")), str(HERE / "runners/run_llmeter.py"), work.base_url, str(work.concurrency), str(each),
-        str(work.tokens), str(work.out / "r.json"),
-    ]  # fmt: skip
+        str(interpreter(work.home, "llmeter")),
+        str(HERE / "runners/run_llmeter.py"),
+        work.base_url,
+        str(work.concurrency),
+        str(each),
+        str(work.tokens),
+        str(work.out / "r.json"),
+    ]
 
 
 def _guidellm(work: Work) -> list[str]:

@@ -17,6 +17,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 UV = shutil.which("uv", path=f"{os.environ['PATH']}:{ROOT / '.venv-ci/bin'}")
 """On the PATH, or where `.ci/run` installs it."""
 
+WHEEL = {
+    "METADATA": "Metadata-Version: 2.1\nName: click\nVersion: {}\n",
+    "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "RECORD": "",
+}
+"""The files of a wheel that holds nothing, with a place for the version."""
+
 pytestmark = pytest.mark.skipif(
     not os.environ.get("LLL_REQUIRE_REAL"), reason="installs from the index; set LLL_REQUIRE_REAL=1"
 )
@@ -50,10 +57,8 @@ def hostile(folder: pathlib.Path, version: str) -> dict[str, str]:
     (folder / "constraints.txt").write_text("click<2\n")
     for claimed in (version, "99.0"):
         with zipfile.ZipFile(folder / f"click-{claimed}-py3-none-any.whl", "w") as wheel:
-            info = f"click-{claimed}.dist-info"
-            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: click\nVersion: {claimed}\n")  # fmt: skip
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")  # fmt: skip
-            wheel.writestr(f"{info}/RECORD", "")
+            for name, text in WHEEL.items():
+                wheel.writestr(f"click-{claimed}.dist-info/{name}", text.format(claimed))
     constraint = str(folder / "constraints.txt")
     return {
         "PIP_FIND_LINKS": str(folder),
@@ -99,7 +104,7 @@ def click_version() -> str:
 
 @pytest.mark.parametrize("way", ["pip", "uv"])
 def test_the_lock_alone_decides(way: str, project: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """Constraints, later releases and forged wheels change nothing; a broken environment is made anew."""
+    """Constraints, later releases, forged wheels and a broken environment change nothing."""
     path = without_uv(tmp_path / "bin")
     if way == "uv":
         assert UV, "uv is required: .ci/run installs it into .venv-ci"

@@ -1,4 +1,4 @@
-"""nginx, HAProxy and mitmproxy between a run and its server: buffering is found, and only buffering."""
+"""nginx, HAProxy and mitmproxy between a run and its server: only buffering is found."""
 
 import os
 from typing import Any
@@ -41,7 +41,7 @@ STREAMING: list[tuple[str, dict[str, Any]]] = [
 
 
 def measured(name: str, spec: dict[str, Any]) -> Result:
-    """A run through an intermediary; skipped where the program is missing, unless it is required."""
+    """A run through an intermediary; skipped where the program is missing and not required."""
     if not program(INTERMEDIARIES[name].program) and not os.environ.get("LLL_REQUIRE_REAL"):
         pytest.skip(f"{INTERMEDIARIES[name].program} is not installed; .ci/run installs it")
     with SimulatorProcess(SimulatorSpec(**spec)) as server, between(name, server.port) as base_url:
@@ -55,7 +55,7 @@ def measured(name: str, spec: dict[str, Any]) -> Result:
 def test_w37_a_stream_that_is_held_is_not_valid(
     name: str, spec: dict[str, Any], check: str, value: float
 ) -> None:
-    """TTFT is INVALID, the check says by how much, and a proxy is named only where a header names it."""
+    """TTFT is INVALID, with the amount; a proxy is named only where a header names it."""
     result = measured(name, spec)
     found = next(one for one in result.quality.checks if one.name == check)
     assert result.metrics["ttft"].verdict == "INVALID"

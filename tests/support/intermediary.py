@@ -97,13 +97,13 @@ INTERMEDIARIES: dict[str, Intermediary] = {
 
 
 def program(name: str) -> str | None:
-    """The path of a program, on the PATH or among the system's servers; None where it is missing."""
+    """The path of a program, on the PATH or in sbin; None where it is missing."""
     return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
 @contextlib.contextmanager
 def between(name: str, upstream: int) -> Iterator[str]:
-    """Run the intermediary `name` in front of a local port; yields the base URL of its OpenAI API."""
+    """Run an intermediary in front of a local port; yields the base URL of its OpenAI API."""
     row = INTERMEDIARIES[name]
     with tempfile.TemporaryDirectory(prefix="lll-between-") as path:
         folder = pathlib.Path(path)

@@ -52,24 +52,24 @@ def post(body: bytes, *fields: str, path: str = "/v1/chat/completions") -> bytes
 
 def receive(sock: socket.socket, seen: bytes = b"") -> Response:
     """Read one response to its end, by its own framing."""
-    raw = seen
+    raw = bytearray(seen)
     while b"\r\n\r\n" not in raw:
         raw += _more(sock)
-    head, _, _ = raw.partition(b"\r\n\r\n")
+    head, _, _ = bytes(raw).partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     headers = {key.lower(): value for key, value in (line.split(": ", 1) for line in lines)}
     size = len(head) + 4
     if headers.get("transfer-encoding") == "chunked":
         while not raw.endswith(b"\r\n0\r\n\r\n"):
             raw += _more(sock)
-        body = _unchunk(raw[size:])
+        body = _unchunk(bytes(raw[size:]))
     else:
         length = int(headers["content-length"])
         while len(raw) < size + length:
             raw += _more(sock)
-        body = raw[size:]
+        body = bytes(raw[size:])
         assert len(body) == length
-    return Response(int(first.split(" ")[1]), headers, body, raw)
+    return Response(int(first.split(" ")[1]), headers, body, bytes(raw))
 
 
 def ask(sock: socket.socket, request: bytes) -> Response:
@@ -93,12 +93,14 @@ def _more(sock: socket.socket) -> bytes:
 
 
 def _unchunk(data: bytes) -> bytes:
-    body = b""
+    pieces: list[bytes] = []
+    at = 0
     while True:
-        size, _, data = data.partition(b"\r\n")
-        length = int(size, 16)
-        body, end, data = body + data[:length], data[length : length + 2], data[length + 2 :]
-        assert end == b"\r\n"
+        line = data.index(b"\r\n", at)
+        begin, length = line + 2, int(data[at:line], 16)
+        at = begin + length + 2
+        assert data[at - 2 : at] == b"\r\n"
         if not length:
-            assert not data
-            return body
+            assert at == len(data)
+            return b"".join(pieces)
+        pieces.append(data[begin : at - 2])

@@ -77,7 +77,7 @@ def test_a_lock_holds_everything_that_the_project_asks_for(name: str) -> None:
 
 @pytest.mark.parametrize("name", WANTED)
 def test_a_lock_holds_what_its_packages_ask_for(name: str) -> None:
-    """Every dependency of every locked package is locked with its extras: nothing is left to resolve."""
+    """Every dependency of every locked package, with its extras: nothing is left to resolve."""
     pins = locked(name)
     assert len(pins) > 10
     for package, pin in pins.items():
@@ -101,7 +101,7 @@ def test_both_locks_hold_the_same_versions() -> None:
 
 
 def test_a_lock_that_drops_an_extra_is_found() -> None:
-    """The check above sees the fault that broke installs once: `pkg[extra]` wanted, `pkg` locked."""
+    """The check above sees what broke installs once: `pkg[extra]` wanted, `pkg` locked."""
     pin = Pin("2.0", frozenset(), applies=True, hashes=1)
     assert unmet(["pkg[more]>=1"], {"pkg": pin}, frozenset()) == ["pkg[more]>=1"]
     assert unmet(["pkg>=3"], {"pkg": pin}, frozenset()) == ["pkg>=3"]

@@ -49,7 +49,7 @@ def test_too_old_a_python_is_a_reason(tmp_path: pathlib.Path) -> None:
 
 
 def test_every_peer_that_uses_the_tokenizer_or_a_wheel_needs_the_shared_environment() -> None:
-    """SGLang's and vLLM's clients run in it; its pip downloads their wheels, its script the tokenizer."""
+    """Clients run in it, its pip downloads their wheels, its script makes the tokenizer."""
     assert "pip" in CLIENT.packages
     for peer in PEERS:
         assert peer.shared is CLIENT if peer.environment.wheel else peer.environment.packages

@@ -49,13 +49,14 @@ def span(record: Record) -> int:
 
 
 def held_back(record: Record) -> int:
-    """Return by how much (ns) the first token would have come earlier at the pace of the others.
+    """Return by how much (ns) the first token of an answer that is not whole waited for others.
 
     Several token events in the first read, sent together, mean that the first one waited for the
-    last: at a proxy that fills a buffer or delays small packets, or in the server.
+    last, at the pace of the rest: at a proxy that fills a buffer or delays small packets, or in
+    the server.
     """
     events, arrivals = record.arrival_events, record.arrivals
-    if len(events) < 2 or events[0] < 2 or is_whole(record):
+    if len(events) < 2 or events[0] < 2:
         return 0
     if events[0] < _HELD_EVENTS and statistics.median(events) < 2:
         return 0
@@ -91,10 +92,10 @@ class Deliveries:
         if ttft is None:
             return
         self.answers += 1
-        held = held_back(record) / NS_PER_S
+        whole = is_whole(record)
+        held = 0.0 if whole else held_back(record) / NS_PER_S
         self.ttft.add(ttft)
         self.unheld.add(ttft - held)
-        whole = is_whole(record)
         if whole:
             self.whole += 1
             self._spans.append(span(record) / NS_PER_S)
@@ -106,12 +107,20 @@ class Deliveries:
             self.via[record.via] += 1
 
     def _add_shared_reads(self, record: Record) -> None:
-        widths = record.arrival_widths or (0,) * len(record.arrival_events)
-        for events, width in zip(record.arrival_events, widths, strict=True):
+        counts = record.arrival_events
+        if sum(counts) == len(counts):
+            return
+        widths = record.arrival_widths or (0,) * len(counts)
+        for events, width in zip(counts, widths, strict=True):
             if events > 1 and width > _LATE_WIDTH:
                 self.read_late += events
             elif events > 1:
                 self.sent_together += events
+
+    @property
+    def shared(self) -> int:
+        """How many token events shared a read with another."""
+        return self.sent_together + self.read_late
 
     @property
     def whole_span(self) -> float:

@@ -68,7 +68,6 @@ class Summary:
         self._known: set[str] = set()
         self._names: dict[str, str] = {}
         self._sources: Counter[str] = Counter()
-        self._coalesced = 0
 
     def add(self, record: Record) -> None:
         """Take one record; warm-up and superseded attempts are counted and otherwise left out."""
@@ -122,7 +121,6 @@ class Summary:
 
     def _add_gaps(self, record: Record) -> None:
         arrivals, events = record.arrivals, record.arrival_events
-        self._coalesced += sum(count for count in events if count > 1)
         if len(arrivals) < 2:
             return
         gaps = np.diff(np.array(arrivals, np.float64)) / NS_PER_S
@@ -173,7 +171,7 @@ class Summary:
     def coalesced(self) -> float | None:
         """Share of token events that shared a network read with another."""
         events = self._tokens["events"]
-        return self._coalesced / events if events else None
+        return self.deliveries.shared / events if events else None
 
     @property
     def cached_share(self) -> float | None:

@@ -1,11 +1,13 @@
 """Q8: what the granularity and the delivery of the stream allow the run to say."""
 
-from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded, highest_known
+from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
+from llm_latency_lens.stats.quantiles import minimum_samples
 from llm_latency_lens.units import NS_PER_S, format_duration
 
 _FIRST_TOKEN = ("ttft", "ttft_from_intended", "ttfvt", "ttfe")
+_DIRECT = "send to the server's own port"
 
 
 def coalescing(e: Evidence) -> Check | None:
@@ -15,7 +17,7 @@ def coalescing(e: Evidence) -> Check | None:
         return None
     verdict = graded(share, 0.05, 0.25)
     deliveries = e.summary.deliveries
-    late = deliveries.read_late / max(deliveries.read_late + deliveries.sent_together, 1)
+    late = deliveries.read_late / max(deliveries.shared, 1)
     return Check(
         id="Q8",
         name="coalesced reads",
@@ -77,10 +79,9 @@ def delayed_first_token(e: Evidence) -> Check | None:
     d = e.summary.deliveries
     if not d.held:
         return None
-    median, known = d.ttft.quantile(0.5), highest_known(d.ttft)
-    late = {0.5: (median or 0.0) - (d.unheld.quantile(0.5) or 0.0)}
-    if known is not None:
-        late[known[0]] = known[1] - (d.unheld.quantile(known[0]) or 0.0)
+    # A late server's few answers look alike and move p99 alone; what stands between moves p50 or p95.
+    known = [p for p in (0.5, 0.95) if len(d.ttft) >= minimum_samples(p)] or [0.5]
+    late = {p: (d.ttft.quantile(p) or 0.0) - (d.unheld.quantile(p) or 0.0) for p in known}
     p, seconds = max(late.items(), key=lambda item: item[1])
     verdict = graded(seconds, budget(e.metrics.get("ttft")), 5 * budget(e.metrics.get("ttft")))
     if verdict == "VALID":
@@ -108,8 +109,8 @@ def _cause(d: Deliveries) -> str:
 
 def _remedy(d: Deliveries) -> str:
     if not d.via:
-        return "send to the server's own port and compare: if it streams there, what lies between buffers"
-    return "turn off response buffering there (nginx: proxy_buffering off), or send to the server's own port"
+        return f"{_DIRECT} and compare: if it streams there, what lies between buffers"
+    return f"turn off response buffering there (nginx: proxy_buffering off), or {_DIRECT}"
 
 
 def _time(seconds: float) -> str:
