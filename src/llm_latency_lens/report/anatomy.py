@@ -50,6 +50,12 @@ def _spans(record: Record) -> tuple[Span, ...]:
     tls = record.connection.tls_resumed if record.connection else None
     kind = {True: "resumed", False: "full", None: ""}[tls]
     reasoning = record.first_kind == "reasoning"
+    # The tokens of a document have no instants of their own: the body ends with the answer.
+    event, token, last = (
+        (record.first_event, record.first_token, record.last_token)
+        if record.streamed
+        else (None, None, None)
+    )
     phases: tuple[tuple[str, int | None, int | None, str], ...] = (
         ("DNS", m.dns_begin, m.dns_end, ""),
         ("TCP", m.tcp_begin, m.tcp_end, ""),
@@ -57,18 +63,18 @@ def _spans(record: Record) -> tuple[Span, ...]:
         ("TLS", m.tls_begin, m.tls_end, kind),
         ("request written", m.sent, m.written, format_size(record.request_bytes)),
         ("first byte", m.written or m.sent, record.first_byte, "network + server"),
-        ("first event", record.first_byte, record.first_event, ""),
-        ("first token", record.first_event, record.first_token, record.first_kind or ""),
+        ("first event", record.first_byte, event, ""),
+        ("first token", event, token, record.first_kind or ""),
         (
             "first visible",
-            record.first_token,
+            token,
             record.first_visible if reasoning else None,
             "thinking",
         ),
-        ("last token", record.first_token, record.last_token, "generation"),
+        ("last token", token, last, "generation"),
         (
             "end",
-            record.last_token or record.first_byte or m.written,
+            last or record.first_byte or m.written,
             m.ended,
             record.outcome.kind.value,
         ),
