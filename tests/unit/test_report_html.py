@@ -17,7 +17,7 @@ from llm_latency_lens.model.record import Outcome, OutcomeKind, Record, TokenCou
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.profiler import conclude
 from llm_latency_lens.report.anatomy import anatomy
-from llm_latency_lens.report.document import Fact, Facts
+from llm_latency_lens.report.document import Fact, Facts, Waterfall
 from llm_latency_lens.report.html.details import Details
 from llm_latency_lens.report.html.element import Element, escaped
 from llm_latency_lens.report.html.page import result_page
@@ -188,6 +188,13 @@ def test_plots_and_the_anatomy_have_the_values_of_the_definitions() -> None:
     assert details.values("tpot").tolist() == pytest.approx([0.030 / 4])
     shown = {fact.label: fact.value for fact in anatomy_facts(record)}
     assert shown["TPOT"] == "7.50 ms"
+
+
+def test_the_waterfall_of_an_unstreamed_answer_has_no_tokens() -> None:
+    """A document: its first byte, then its end."""
+    record = msgspec.structs.replace(answered(0, 0.0, 100.0), streamed=False)
+    labels = [s.label for b in anatomy(record).blocks if isinstance(b, Waterfall) for s in b.spans]
+    assert labels == ["request written", "first byte", "end"]
 
 
 def anatomy_facts(record: Record) -> list[Fact]:

@@ -8,7 +8,6 @@ from llm_latency_lens.report.advice import advise
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Span, Waterfall
 from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate, format_size
 
-_OF_STREAMS = frozenset({"first event", "first token", "first visible", "last token"})
 _LATENCIES = (
     ("ttft", "TTFT", "sent to first token of any kind"),
     ("ttfvt", "first visible token", "after the reasoning"),
@@ -55,6 +54,12 @@ def _spans(record: Record) -> tuple[Span, ...]:
     tls = record.connection.tls_resumed if record.connection else None
     kind = {True: "resumed", False: "full", None: ""}[tls]
     reasoning = record.first_kind == "reasoning"
+    # The tokens of a document have no instants of their own: the body ends with the answer.
+    event, token, last = (
+        (record.first_event, record.first_token, record.last_token)
+        if record.streamed
+        else (None, None, None)
+    )
     phases: tuple[tuple[str, int | None, int | None, str], ...] = (
         ("DNS", m.dns_begin, m.dns_end, ""),
         ("TCP", m.tcp_begin, m.tcp_end, ""),
@@ -62,26 +67,24 @@ def _spans(record: Record) -> tuple[Span, ...]:
         ("TLS", m.tls_begin, m.tls_end, kind),
         ("upload", m.sent, m.uploaded or m.written, _uploaded(record)),
         ("first byte", m.uploaded or m.written or m.sent, record.first_byte, "network + server"),
-        ("first event", record.first_byte, record.first_event, ""),
-        ("first token", record.first_event, record.first_token, record.first_kind or ""),
+        ("first event", record.first_byte, event, ""),
+        ("first token", event, token, record.first_kind or ""),
         (
             "first visible",
-            record.first_token,
+            token,
             record.first_visible if reasoning else None,
             "thinking",
         ),
-        ("last token", record.first_token, record.last_token, "generation"),
+        ("last token", token, last, "generation"),
         (
             "end",
-            record.last_token or record.first_byte or m.written,
+            last or record.first_byte or m.written,
             m.ended,
             record.outcome.kind.value,
         ),
     )
     known = [
-        (label, b, e, remark)
-        for label, b, e, remark in phases
-        if b is not None and e is not None and (record.streamed or label not in _OF_STREAMS)
+        (label, b, e, remark) for label, b, e, remark in phases if b is not None and e is not None
     ]
     if not known:
         return ()
