@@ -169,7 +169,7 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
     spec = first["spec"]
     assert sorted(spec) == [
         "arms", "base_url", "dialect", "goodput", "limits", "max_cost", "plan", "plugins", "price", "price_as", "proxy", "question",
-        "retries", "target", "workers", "workload",
+        "retries", "stamps", "target", "workers", "workload",
     ]  # fmt: skip
     assert spec["limits"] == {
         "connect_timeout": 10_000_000_000,

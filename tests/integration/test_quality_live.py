@@ -60,7 +60,6 @@ def test_q2_q3_a_client_that_was_held_up_knows_it(tmp_path: pathlib.Path) -> Non
     document = json.loads(out)
     found = verdicts(out)
     assert found["schedule slip"] == "INVALID"
-    assert found["loop lag"] in {"WARN", "INVALID"}
     assert found["Little's law"] == "VALID"
     assert document["metrics"]["ttft_from_intended"]["verdict"] == "INVALID"
     assert max(length for _, length in document["quality"]["vitals"][0]["blocked"]) > 400_000_000

@@ -2,6 +2,7 @@
 
 import heapq
 import random
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -72,12 +73,12 @@ def test_an_open_loop_omits_nothing() -> None:
 @pytest.mark.parametrize("kind", ["long answers", "a short stall", "steady and slow"])
 def test_slots_that_are_not_blocked_omit_nothing(kind: str) -> None:
     """Answers of many tokens, stalls under a second, and a server that is always slow: no alarm."""
-    made = {
+    made: dict[str, Callable[[int], Record]] = {
         "long answers": lambda n: answered(n, n * 900.0, 100.0, tokens=300 if n % 10 == 0 else 8),
         "a short stall": lambda n: answered(n, n * 900.0, 800.0 if n % 10 == 0 else 20.0),
         "steady and slow": lambda n: answered(n, n * 9000.0, 4000.0 + n % 7),
-    }[kind]
-    assert check(judged([made(n) for n in range(200)]), "coordinated omission") is None
+    }
+    assert check(judged([made[kind](n) for n in range(200)]), "coordinated omission") is None
 
 
 def test_a_stall_that_moves_no_percentile_is_not_told() -> None:

@@ -96,7 +96,7 @@ def services(draw: st.DrawFn) -> list[Service]:
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(services(), st.integers(0, 900_000), st.integers(100, 900_000))
 def test_a_window_has_what_was_delivered_in_it(
     requests: list[Service], begin: int, length: int
@@ -117,7 +117,7 @@ def test_a_window_has_what_was_delivered_in_it(
     assert tokens <= most + 1e-9
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     count=st.integers(2, 60),
     slots=st.integers(1, 12),
@@ -199,9 +199,11 @@ def test_a_worker_that_drains_early_ends_the_steady_window() -> None:
     """One of two workers has done its share after two fifths of the time: only then were all slots full."""
     timeline, number = Timeline(), 0
     for worker, service in ((0, 60_000), (1, 150_000)):
-        for one in closed_loop(
-            60, 3, lambda _, at, s=service: Service(at, at + s, ((at + s, 10),))
-        ):  # type: ignore[misc]
+
+        def served(_: int, at: int, service: int = service) -> Service:
+            return Service(at, at + service, ((at + service, 10),))
+
+        for one in closed_loop(60, 3, served):
             timeline.add(record_of(number, one, worker), ok=True)
             number += 1
     found = timeline.throughput()

@@ -53,7 +53,8 @@ class Mould(Struct, frozen=True):
     def of(cls, event: bytes, delta: Delta, reader: Reader) -> Self | None:
         """The mould that `event` came from, or None: `reader` has read it as `delta`."""
         quoted = b'"%s"' % delta.text.encode("utf-8", "replace")
-        if event.count(quoted) != 1:
+        # A byte-order mark is read over at the body's very beginning only.
+        if event.count(quoted) != 1 or event.startswith(sse.BOM):
             return None
         before, after = event.split(quoted)
         before, after = before + b'"', b'"' + after

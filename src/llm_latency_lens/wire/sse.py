@@ -14,7 +14,7 @@ TOO_LARGE = "\x00too_large"
 UNTERMINATED = "\x00unterminated"
 """Type of what is yielded before an event that lacked its blank line at the end of the stream."""
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 Item = tuple[int, str, bytes]
 
@@ -42,11 +42,11 @@ def _after_bom(body: Iterable[bytes], parser: "_Parser") -> Iterator[bytes]:
     pieces = iter(body)
     for piece in pieces:
         start += piece
-        if len(start) >= len(_BOM) or not _BOM.startswith(start):
+        if len(start) >= len(BOM) or not BOM.startswith(start):
             break
-    if start.startswith(_BOM):
-        parser.skip(len(_BOM))
-        start = start[len(_BOM) :]
+    if start.startswith(BOM):
+        parser.skip(len(BOM))
+        start = start[len(BOM) :]
     yield start
     yield from pieces
 
