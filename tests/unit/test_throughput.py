@@ -3,6 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 import pytest
@@ -171,6 +172,11 @@ def moved(service: Service, at: int) -> Service:
     return Service(at, at + service.ended, tuple((at + t, n) for t, n in service.reads))
 
 
+def repeated(service: Service, _: int, at: int) -> Service:
+    """The same for every request."""
+    return moved(service, at)
+
+
 @pytest.mark.parametrize("kind", ["constant", "lognormal", "two kinds"])
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("slots", [1, 8, 32])
@@ -197,15 +203,11 @@ def test_an_open_loop_shows_the_rate_it_was_offered(*, streamed: bool) -> None:
 
 def test_a_worker_that_drains_early_ends_the_steady_window() -> None:
     """One of two workers has done its share after two fifths of the time: only then were all slots full."""
-    timeline, number = Timeline(), 0
+    timeline = Timeline()
     for worker, service in ((0, 60_000), (1, 150_000)):
-
-        def served(_: int, at: int, service: int = service) -> Service:
-            return Service(at, at + service, ((at + service, 10),))
-
-        for one in closed_loop(60, 3, served):
-            timeline.add(record_of(number, one, worker), ok=True)
-            number += 1
+        answer = Service(0, service, ((service, 10),))
+        for number, one in enumerate(closed_loop(60, 3, partial(repeated, answer))):
+            timeline.add(record_of(60 * worker + number, one, worker), ok=True)
     found = timeline.throughput()
     assert found.requests == pytest.approx(3 / 0.06 + 3 / 0.15, rel=0.02)
     assert found.window is not None
