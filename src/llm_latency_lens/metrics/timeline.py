@@ -125,7 +125,7 @@ class Timeline:
     def steady(self) -> Window | None:
         """The stretch between ramp-up and drain; None where it is less than a tenth of the run.
 
-        It begins with the first end, or when as many requests as usual are in flight if that is later,
+        It begins with the first success's end, or when as many requests as usual are in flight if that is later,
         and ends with the last start, or when as many are in flight for the last time if that is earlier.
         """
         whole = self.whole
@@ -137,10 +137,16 @@ class Timeline:
         if not len(full):
             return None
         last = min(int(full[-1]) + 1, len(instants) - 1)
-        begin = max(min(self._ends), int(instants[full[0]]))
+        begin = max(self._first_end(), int(instants[full[0]]))
         end = min(max(self._starts), int(instants[last]))
         window = Window(begin, end)
         return window if window.seconds > _STEADY_SHARE * whole.seconds else None
+
+    def _first_end(self) -> int:
+        """The first end of a request that succeeded, where one did: refusals are no service."""
+        succeeded = np.frombuffer(self._succeeded, np.uint8) > 0
+        _, ends = self._spans()
+        return int(ends[succeeded].min() if succeeded.any() else ends.min())
 
     def start_rate(self) -> float | None:
         """Starts per second between the first and the last one."""
