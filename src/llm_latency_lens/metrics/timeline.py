@@ -1,7 +1,8 @@
 """When requests were in flight and when their tokens were delivered: the steady window, rates in it.
 
-A request counts for its whole service time and its tokens for the time since the network read before
-theirs, so no rate depends on the side of a window's edge on which an end or a read happens to fall.
+A rate is the lower of two counts. One credits a request over its service time and the tokens of a read
+over the time since the read before: it does not depend on the side of the window's edge on which an end
+falls. The other credits them at their end: it counts no work on requests that only wait in a queue.
 """
 
 from array import array
@@ -20,6 +21,7 @@ from llm_latency_lens.units import NS_PER_S
 _STEADY_SHARE = 0.1
 """A window that is a smaller share of the run shows no steady state."""
 _USUAL_SHARE = 0.3
+_MOST_PENDING = 65_536
 
 Instants = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -46,6 +48,68 @@ class Work(Struct, frozen=True):
     body_bytes: int
 
 
+class _Pending:
+    """The reads of the requests that were added last, flat."""
+
+    __slots__ = ("_counts", "_lengths", "_offsets", "_scales", "_whole")
+
+    def __init__(self) -> None:
+        self._offsets = array("q")
+        self._counts = array("q")
+        self._lengths = array("q")
+        self._scales = array("d")
+        self._whole = array("d")
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to work on them."""
+        return len(self._offsets) >= _MOST_PENDING or len(self._lengths) >= _MOST_PENDING
+
+    def add(self, record: Record, *, ok: bool) -> None:
+        """Take the reads of one request, and how many tokens each of its events stands for."""
+        self._offsets.extend(record.arrivals)
+        self._counts.extend(record.arrival_events)
+        self._lengths.append(len(record.arrivals))
+        tokens = streamed_tokens(record) if ok else 0
+        events = sum(record.arrival_events)
+        scale = 1.0 if tokens is None else tokens / events if events else 0.0
+        self._scales.append(scale)
+        self._whole.append(0.0 if events else tokens or 0.0)
+
+    def counts(self) -> Instants:
+        """Token events of each read."""
+        return np.frombuffer(self._counts, np.int64)
+
+    def reads(self, starts: Instants) -> tuple[Instants, Instants]:
+        """The instant of each read, and of the one before it, or its request's start."""
+        lengths = np.frombuffer(self._lengths, np.int64)
+        arrivals = np.frombuffer(self._offsets, np.int64) + np.repeat(starts, lengths)
+        before = np.concatenate((arrivals[:1], arrivals[:-1]))
+        some = lengths > 0
+        before[(np.cumsum(lengths) - lengths)[some]] = starts[some]
+        return before, arrivals
+
+    def longest_gaps(
+        self, before: Instants, arrivals: Instants, starts: Instants, ends: Instants
+    ) -> Instants:
+        """The longest time (ns) without a token of each request."""
+        lengths = np.frombuffer(self._lengths, np.int64)
+        some, firsts = lengths > 0, np.cumsum(lengths) - lengths
+        last = starts.copy()
+        last[some] = arrivals[(firsts + lengths - 1)[some]]
+        longest = ends - last
+        if some.any():
+            gaps = np.maximum.reduceat(arrivals - before, firsts[some])
+            longest[some] = np.maximum(longest[some], gaps)
+        return longest
+
+    def tokens(self) -> tuple[Floats, Floats]:
+        """Tokens of each read, and of each request that was not streamed."""
+        lengths = np.frombuffer(self._lengths, np.int64)
+        scales = np.repeat(np.frombuffer(self._scales, np.float64), lengths)
+        return self.counts() * scales, np.frombuffer(self._whole, np.float64).copy()
+
+
 class Timeline:
     """Starts and ends of the requests that were sent, and the delivery of their tokens."""
 
@@ -56,42 +120,51 @@ class Timeline:
         self._workers = array("H")
         self._succeeded = array("B")
         self._tokens = Accrual()
+        self._arrived = Accrual()
         self._reads = 0
         self._events = 0
         self._body_bytes = 0
+        self._pending = _Pending()
 
     def add(self, record: Record, *, ok: bool) -> None:
         """Take one request that was sent; its tokens count where it succeeded."""
-        sent, ended = record.marks.sent, record.marks.ended
-        if sent is None:
+        if record.marks.sent is None:
             return
-        arrivals = np.array(record.arrivals, np.int64) + sent
-        begins = np.concatenate((np.array([sent], np.int64), arrivals))
-        self._starts.append(sent)
-        self._ends.append(ended)
-        self._silences.append(int(np.diff(begins, append=ended).max()))
+        self._starts.append(record.marks.sent)
+        self._ends.append(record.marks.ended)
         self._workers.append(record.worker)
         self._succeeded.append(ok)
-        self._reads += len(arrivals)
-        self._events += sum(record.arrival_events)
         self._body_bytes += record.body_bytes
-        if ok:
-            self._deliver(record, begins, arrivals)
+        self._pending.add(record, ok=ok)
+        if self._pending.full:
+            self._settle()
 
-    def _deliver(self, record: Record, begins: Instants, arrivals: Instants) -> None:
-        """Spread the tokens of each read over the time since the read before it."""
-        events = np.array(record.arrival_events, np.float64)
-        total, tokens = float(events.sum()), streamed_tokens(record)
-        if total:
-            each = 1.0 if tokens is None else tokens / total
-            self._tokens.add(begins[:-1], arrivals, events * each)
-        elif tokens:
-            ended = np.array([record.marks.ended], np.int64)
-            self._tokens.add(begins[:1], ended, np.array([tokens], np.float64))
+    def _settle(self) -> None:
+        """Work on the reads of many requests at once: per request it would take as long as its decoding."""
+        pending, first = self._pending, len(self._silences)
+        starts, ends = (side[first:].copy() for side in self._spans())
+        if not len(starts):
+            return
+        before, arrivals = pending.reads(starts)
+        self._silences.frombytes(pending.longest_gaps(before, arrivals, starts, ends).tobytes())
+        self._reads += len(arrivals)
+        self._events += int(pending.counts().sum())
+        amounts, whole = pending.tokens()
+        self._deliver(before, arrivals, amounts)
+        self._deliver(starts, ends, whole)
+        self._pending = _Pending()
+
+    def _deliver(self, begins: Instants, ends: Instants, amounts: Floats) -> None:
+        """Credit tokens over the time in which they came, and at its end."""
+        some = amounts > 0
+        if some.any():
+            self._tokens.add(begins[some], ends[some], amounts[some])
+            self._arrived.add(ends[some] - 1, ends[some], amounts[some])
 
     @property
     def work(self) -> Work:
         """What there was to do in all."""
+        self._settle()
         return Work(len(self._starts), self._reads, self._events, self._body_bytes)
 
     def of_worker(self, worker: int) -> Instants:
@@ -101,6 +174,7 @@ class Timeline:
 
     def silences(self) -> Floats:
         """The longest time (s) in which each request got no token: before, between or after them."""
+        self._settle()
         found: Floats = np.frombuffer(self._silences, np.int64) / NS_PER_S
         return found
 
@@ -125,7 +199,7 @@ class Timeline:
     def steady(self) -> Window | None:
         """The stretch between ramp-up and drain; None where it is less than a tenth of the run.
 
-        It begins with the first end, or when as many requests as usual are in flight if that is later,
+        It begins with the first success's end, or when as many requests as usual are in flight if that is later,
         and ends with the last start, or when as many are in flight for the last time if that is earlier.
         """
         whole = self.whole
@@ -137,10 +211,16 @@ class Timeline:
         if not len(full):
             return None
         last = min(int(full[-1]) + 1, len(instants) - 1)
-        begin = max(min(self._ends), int(instants[full[0]]))
+        begin = max(self._first_end(), int(instants[full[0]]))
         end = min(max(self._starts), int(instants[last]))
         window = Window(begin, end)
         return window if window.seconds > _STEADY_SHARE * whole.seconds else None
+
+    def _first_end(self) -> int:
+        """The first end of a request that succeeded, where one did: refusals are no service."""
+        succeeded = np.frombuffer(self._succeeded, np.uint8) > 0
+        _, ends = self._spans()
+        return int(ends[succeeded].min() if succeeded.any() else ends.min())
 
     def start_rate(self) -> float | None:
         """Starts per second between the first and the last one."""
@@ -150,17 +230,20 @@ class Timeline:
         return (len(self._starts) - 1) / span if span > 0 else None
 
     def served(self, window: Window, *, ok_only: bool) -> float:
-        """Requests by the share of their service time that lies in the window."""
+        """Requests that the window served: by the share of their service time in it, or by ends if fewer."""
         starts, ends = self._spans()
         if ok_only:
             kept = np.frombuffer(self._succeeded, np.uint8) > 0
             starts, ends = starts[kept], ends[kept]
         inside = np.minimum(ends, window.end) - np.maximum(starts, window.begin)
-        return float((np.maximum(inside, 0) / np.maximum(ends - starts, 1)).sum())
+        shares = float((np.maximum(inside, 0) / np.maximum(ends - starts, 1)).sum())
+        return min(shares, float(((ends > window.begin) & (ends <= window.end)).sum()))
 
     def tokens_between(self, window: Window) -> float:
         """Streamed tokens of successful requests that were delivered in the window."""
-        return self._tokens.between(window.begin, window.end)
+        self._settle()
+        counts = (self._tokens, self._arrived)
+        return min(count.between(window.begin, window.end) for count in counts)
 
     def request_rate(self) -> float | None:
         """Requests per second, failed ones too: of the steady window, else of the whole run."""
@@ -171,6 +254,7 @@ class Timeline:
 
     def throughput(self) -> Throughput:
         """Rates of the steady window and of the whole run."""
+        self._settle()
         whole, steady = self.whole, self.steady()
         if whole is None:
             return Throughput(

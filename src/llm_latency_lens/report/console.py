@@ -10,7 +10,15 @@ from collections.abc import Callable
 from typing import TextIO
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+    RenderResult,
+)
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -28,6 +36,7 @@ _STYLES: dict[Tone, str] = {
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BAR_WIDTH = 36
 _PIPED_WIDTH = 120
+_UNBOUNDED = 1000
 _SHORT_VALUE = 30
 """Values up to this length are never broken, however long the remark beside them."""
 
@@ -65,7 +74,7 @@ def _facts(block: Facts) -> RenderableType:
     grid = Grid.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     longest = max((len(fact.value) for fact in block.facts), default=0)
-    grid.add_column(min_width=min(longest, _SHORT_VALUE))
+    grid.add_column(no_wrap=longest <= _SHORT_VALUE)
     grid.add_column(style="dim")
     for fact in block.facts:
         grid.add_row(
@@ -77,17 +86,41 @@ def _facts(block: Facts) -> RenderableType:
 
 
 def _table(block: Table) -> RenderableType:
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
-    for index, column in enumerate(block.columns):
-        grid.add_column(
-            _safe(column), justify="left" if index in block.text else "right", no_wrap=True
-        )
-    for row in block.rows:
-        grid.add_row(*(Text(_safe(cell)) for cell in row))
-    body: RenderableType = grid
+    body: RenderableType = _Columns(block)
     if block.note:
-        body = Group(grid, Text(_safe(block.note), style="dim"))
+        body = Group(body, Text(_safe(block.note), style="dim"))
     return _titled(block.title, body)
+
+
+class _Columns:
+    """A table that goes on below itself, with its first column again, where the screen is too narrow."""
+
+    def __init__(self, block: Table) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The parts, from left to right."""
+        rest = list(range(1, len(self._block.columns)))
+        while rest:
+            count = len(rest)
+            while count > 1 and self._width(console, rest[:count]) > options.max_width:
+                count -= 1
+            yield self._grid(rest[:count])
+            rest = rest[count:]
+
+    def _width(self, console: Console, columns: list[int]) -> int:
+        wide = console.options.update(width=_UNBOUNDED)
+        return Measurement.get(console, wide, self._grid(columns)).maximum
+
+    def _grid(self, columns: list[int]) -> Grid:
+        block = self._block
+        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+        for index in (0, *columns):
+            side: JustifyMethod = "left" if index in block.text else "right"
+            grid.add_column(_safe(block.columns[index]), justify=side, no_wrap=True)
+        for row in block.rows:
+            grid.add_row(*(Text(_safe(row[index])) for index in (0, *columns)))
+        return grid
 
 
 def _waterfall(block: Waterfall) -> RenderableType:

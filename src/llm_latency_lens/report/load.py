@@ -36,9 +36,9 @@ _ROWS: tuple[tuple[str, str], ...] = (
 )
 _HEADLINES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end"}
 _MEANING: dict[Verdict, str] = {
-    "WARN": "read with care",
-    "INSUFFICIENT": "too few requests for",
-    "INVALID": "do not use",
+    "WARN": "read {} with care",
+    "INSUFFICIENT": "too few requests for {}",
+    "INVALID": "do not use {}",
 }
 _COLUMNS = ("p50", "p90", "p95", "p99")
 _SAME = 0.0005
@@ -64,7 +64,8 @@ def _verdict(result: Result) -> Block:
     ]
     parts = [check.words for check in blamed]
     if blamed:
-        parts[0] = f"{_MEANING[result.verdict]} {_touched(result, blamed)}: {parts[0]}"
+        advice = _MEANING[result.verdict].format(_touched(result, blamed))
+        parts[0] = f"{advice}: {parts[0]}"
     apart = [n for n, m in result.metrics.items() if m.verdict == "INVALID" and n not in HEADLINE]
     tone = _TONES[result.verdict]
     if apart and result.verdict != "INVALID":

@@ -21,6 +21,7 @@ _SURE = 0.999
 """Noise may look like a trend in one run of a thousand."""
 _TRENDS = {"ttft": ("ttft", "ttfvt"), "tpot": ("tpot",), "e2e": ("e2e", "ntpot")}
 """The series that are judged, and the metrics whose percentiles move with each."""
+_NAMES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "e2e"}
 _DRIFTED, _CHANGED = 0.05, 0.2
 _FEW_IN_WINDOW = 6.0
 _WIDE = 0.25
@@ -89,7 +90,7 @@ def drift(e: Evidence) -> Check | None:
         verdict=verdict,
         value=change,
         unit="ratio",
-        words=f"{strongest} changed by {change:+.0%} over the run: its percentiles describe no one state, and"
+        words=f"{_NAMES[strongest]} changed by {change:+.0%} over the run: its percentiles describe no one state, and"
         f" its first and last requests are up to {_time(effect.bound)} apart",
         remedy="find what changes (a growing queue, a cache that fills, a neighbour), or measure longer",
         metrics=effect.metrics,

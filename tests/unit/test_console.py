@@ -1,0 +1,42 @@
+"""The console: every value can be read, however narrow the screen is."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+from tests.unit.test_checks import calibration, clean, judged
+
+from llm_latency_lens.report.console import render
+from llm_latency_lens.report.document import Fact, Facts, Report
+from llm_latency_lens.report.load import load_report
+
+
+def drawn(report: Report, width: int) -> list[str]:
+    """The lines on a screen of that width."""
+    text = io.StringIO()
+    Console(file=text, width=width).print(render(report))
+    return text.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_a_table_is_whole_on_any_screen(width: int) -> None:
+    """No cell is cut short and no line too long; what does not fit stands below, with its row's name."""
+    result = judged(clean(), **calibration())
+    report = load_report(result)
+    lines = drawn(report, width)
+    assert not [line for line in lines if "\N{HORIZONTAL ELLIPSIS}" in line]
+    assert max(map(len, lines)) <= width
+    shown = " ".join(lines)
+    for cell in ("p50", "p90", "p95", "p99", "max", "95 % interval of p95", "instrument"):
+        assert cell in shown
+    rows = [line for line in lines if re.match(r"  TTFT ", line)]
+    assert len(rows) == (1 if width >= 120 else 2 if width >= 80 else len(rows))
+
+
+def test_facts_are_not_cut_at_the_right_edge() -> None:
+    """Long values and long remarks are broken between words; every word is there."""
+    words = " ".join(f"word{n}" for n in range(40))
+    facts = Facts("What to doubt", (Fact("mixed connections", words, words), Fact("trend", "short", words)))  # fmt: skip
+    text = " ".join(drawn(Report("title", (facts,)), 80))
+    assert len(re.findall(r"\bword\d+\b", text)) == 120
