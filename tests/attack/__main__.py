@@ -89,7 +89,8 @@ def main() -> None:
         tables[section.title] = f"{section.repeated.capitalize()} of each: {count}.\n\n{text}"
         sys.stdout.write(f"## {section.title}\n\n{text}\n\n")
     if given.write:
-        machine = f"Linux {platform.release()}, CPython {platform.python_version()}."
+        release = ".".join(platform.release().split(".")[:2])
+        machine = f"Linux {release}, CPython {platform.python_version()}."
         titles = [section.title for section in SECTIONS.values()]
         text = page_with(PAGE.read_text(encoding="utf-8"), tables, titles, machine)
         PAGE.write_text(text, encoding="utf-8")
