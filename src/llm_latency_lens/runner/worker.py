@@ -38,6 +38,7 @@ from llm_latency_lens.runner.messages import (
     decode_to_worker,
 )
 from llm_latency_lens.runner.outbox import Outbox
+from llm_latency_lens.runner.scheduling import ask_for_short_slices
 from llm_latency_lens.runner.wallet import Wallet
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.poller import Poller
@@ -215,6 +216,7 @@ def main(argv: list[str]) -> None:
     sock = socket.socket(fileno=int(argv[1]))
     sock.setblocking(False)
     _raise_file_limit()
+    ask_for_short_slices()
     with (
         contextlib.suppress(KeyboardInterrupt),
         asyncio.Runner(loop_factory=loop_factory()) as runner,
