@@ -378,6 +378,19 @@ def test_q12_dependence_withholds_intervals_and_is_told() -> None:
     assert {"p50", "p95", "mean"} <= set(free.interval)
 
 
+def test_q12_bursts_too_small_to_matter_take_no_interval_away() -> None:
+    """Q12: a server of 30 ms with waves of a millisecond: dependent, but the median is known, and no warning."""
+    rng, level, wave = random.Random(8), 0.0, []
+    for number in range(160):
+        level = 0.9 * level + 0.44 * rng.gauss(0, 1.0)
+        wave.append(answered(number, number * 400.0, 30.0 + abs(level)))
+    found = judged(wave)
+    ttft = found.metrics["ttft"]
+    assert (ttft.tau or 0) > 2
+    assert ttft.interval["p50"][0] <= (ttft.p50 or 0) <= ttft.interval["p50"][1]
+    assert check(found, "dependence") is None
+
+
 def test_q12_correlation_that_is_known_widens_and_withholds_nothing() -> None:
     """Q12: neighbours at 0.8 over 3,000 requests: intervals are there, three times as wide, and the check says so."""
     rng, level, wave = random.Random(9), 0.0, []

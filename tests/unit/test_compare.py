@@ -303,6 +303,18 @@ def test_correlation_below_the_bias_budget_is_none() -> None:
     assert asked(records)["ttft", "location"].finding == "equivalent"
 
 
+@pytest.mark.parametrize(("slower", "finding"), [(10.0, "more"), (0.0, "inconclusive")])
+def test_steady_targets_are_compared_however_correlated(slower: float, finding: str) -> None:
+    """20 ms against 30 ms with waves of a millisecond, 30 pairs: slower; against itself: not."""
+    ttft = wave(0.9)
+    records = interleaved(
+        30, 4, lambda rng, arm, at: 20.0 + slower * arm + 0.01 * ttft(rng, arm, at)
+    )
+    one = asked(records)["ttft", "location"]
+    assert one.finding == finding
+    assert one.interval is not None
+
+
 def test_drift_that_both_targets_share_is_no_dependence_of_pairs() -> None:
     """Both wander together: the ratio does not, and the comparison stays sharp."""
     shared: dict[int, float] = {}

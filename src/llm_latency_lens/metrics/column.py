@@ -1,4 +1,4 @@
-"""A growing column of numbers, and the distribution it becomes: eight bytes a value, nothing else kept."""
+"""A growing column of numbers, eight bytes a value, and the distribution it becomes."""
 
 import math
 from array import array
@@ -12,9 +12,18 @@ from llm_latency_lens.model.result import Distribution
 from llm_latency_lens.stats.clusters import Clusters
 from llm_latency_lens.stats.dependence import rank_autocorrelation, tail_dependence
 from llm_latency_lens.stats.means import mean_interval
-from llm_latency_lens.stats.quantiles import Weighted, interval_ranks, minimum_samples, quantile
+from llm_latency_lens.stats.quantiles import (
+    Weighted,
+    interval_ranks,
+    minimum_samples,
+    quantile,
+    steady_range,
+)
 
 PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
+
+STEADY = 5.0
+"""Half the distance, in bias budgets, within which no dependence can move a median that matters."""
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -23,7 +32,7 @@ Order = NDArray[np.int64]
 
 
 def bias_budget(unit: str, median: float) -> float:
-    """What a metric bears without anybody's minding: 1 % of its median, of times at least half a millisecond."""
+    """Return the bias that a metric bears: 1 % of its median, of times at least half a millisecond."""
     return max(0.0005 if unit == "s" else 1e-9, 0.01 * abs(median))
 
 
@@ -81,15 +90,16 @@ class Column:
     def distribution(self, unit: str, order: Order | None = None) -> Distribution:
         """Summarise: unsupported percentiles are null, with the number of samples they need.
 
-        `order` sorts requests by time; where neighbours depend on each other, intervals are widened,
-        or absent where too few independent values are left or their number is not known.
+        `order` sorts requests by time; where neighbours depend on each other, intervals are
+        widened, or absent where too few independent values are left or their number is not known.
         """
         if not self._present:
             return Distribution(unit=unit, n=0, needs=_needs(0))
         ordered, series = self.sorted(), self.series(order)
         n = len(ordered)
         # Differences below the bias budget do not count as dependence.
-        grains = np.round(series / bias_budget(unit, quantile(ordered, 0.5)))
+        budget = bias_budget(unit, quantile(ordered, 0.5))
+        grains = np.round(series / budget)
         whole = rank_autocorrelation(grains)
         found, intervals = {}, {}
         for name, p in PERCENTILES.items():
@@ -99,6 +109,9 @@ class Column:
             ranks = interval_ranks(n, p, tau=tail_dependence(grains, p, whole))
             if ranks is not None:
                 intervals[name] = (float(ordered[ranks[0]]), float(ordered[ranks[1]]))
+        steady = steady_range(ordered, STEADY * budget)
+        if "p50" in found and "p50" not in intervals and steady is not None:
+            intervals["p50"] = steady
         mean = mean_interval(series, whole)
         if mean is not None:
             intervals["mean"] = mean
@@ -118,7 +131,7 @@ class Column:
 
 
 class PooledColumn:
-    """Values of which a request has many (its gaps), with whole-number weights where they differ from 1.
+    """Values of which a request has many (its gaps); whole-number weights where they differ.
 
     From the first value on that is only known within an interval, the ends of all are kept.
     """
@@ -153,7 +166,7 @@ class PooledColumn:
             self.weights.frombytes(weights.tobytes())
 
     def distribution(self, unit: str) -> Distribution:
-        """Summarise over all values by weight; intervals hold over requests, never over single values."""
+        """Summarise over all values by weight; intervals hold over requests, never single values."""
         if not self.values:
             return Distribution(unit=unit, n=0, needs=_needs(0))
         values = np.frombuffer(self.values, np.float64)

@@ -14,10 +14,10 @@ import numpy as np
 from msgspec import Struct
 
 from llm_latency_lens.metrics.bias import Bias
-from llm_latency_lens.metrics.column import PERCENTILES, bias_budget
+from llm_latency_lens.metrics.column import PERCENTILES, STEADY, bias_budget
 from llm_latency_lens.metrics.pairs import COMPARED, Floats, Pairs
 from llm_latency_lens.model.comparison import Contrast, Finding
-from llm_latency_lens.stats.bootstrap import block_length
+from llm_latency_lens.stats.bootstrap import BLOCK, block_length
 from llm_latency_lens.stats.compare import (
     Difference,
     holm,
@@ -33,7 +33,7 @@ from llm_latency_lens.stats.dependence import (
     pair_tail_dependence,
     rank_autocorrelation,
 )
-from llm_latency_lens.stats.quantiles import minimum_samples
+from llm_latency_lens.stats.quantiles import minimum_samples, steady_range
 
 _LEVEL = 0.05
 _TAILED = ("ttft", "tpot", "e2e")
@@ -41,6 +41,8 @@ _TAIL = "p95"
 _FEWEST = 6
 _PAIRS_PER_TAU = 25
 """So many autocorrelation times the pairs must last; calibrated (tests/attack/calibrations.py)."""
+_FEWEST_BLOCKS = 8
+"""With fewer blocks a permutation of their signs reaches no level that decides."""
 _SMALLEST = 1e-6
 """Where a bias could make a value vanish it is taken to be a microsecond."""
 _FINDINGS: dict[str, Finding] = {
@@ -173,9 +175,26 @@ def _answer(blank: Contrast, sample: _Sample, margin: float) -> Contrast:
     if "strong" not in {sample.whole.evidence, sample.part.evidence}:
         # What may be chance costs precision, but never the answer.
         tau = min(tau, max(1.0, blank.pairs / max(fewest, _PAIRS_PER_TAU)))
-    if blank.pairs < fewest * tau:
+    if blank.pairs >= fewest * tau:
+        return _judged(msgspec.structs.replace(blank, tau=tau), sample, margin)
+    reach = _steady_ratio(blank.metric, sample) if p is None else None
+    if reach is None:
         return _withheld(blank, sample, fewest * tau)
-    return _judged(msgspec.structs.replace(blank, tau=tau), sample, margin)
+    # Two servers as regular as clocks: as many blocks as a permutation needs to decide.
+    tau = min(sample.whole.tau, blank.pairs / (BLOCK * _FEWEST_BLOCKS))
+    return _judged(msgspec.structs.replace(blank, tau=max(1.0, tau)), sample, margin, reach)
+
+
+def _steady_ratio(metric: str, sample: _Sample) -> tuple[float, float] | None:
+    """How far apart the middle nine tenths of both sides lie; None where one side is not steady."""
+    ranges = []
+    for side in (sample.a, sample.b):
+        budget = bias_budget(COMPARED[metric].unit, float(np.median(side)))
+        ranges.append(steady_range(np.sort(side), STEADY * budget))
+    first, second = ranges
+    if first is None or second is None:
+        return None
+    return second[0] / first[1], second[1] / first[0]
 
 
 def _withheld(blank: Contrast, sample: _Sample, fewest: float) -> Contrast:
@@ -199,10 +218,18 @@ def _withheld(blank: Contrast, sample: _Sample, fewest: float) -> Contrast:
     )
 
 
-def _judged(blank: Contrast, sample: _Sample, margin: float) -> Contrast:
+def _judged(
+    blank: Contrast,
+    sample: _Sample,
+    margin: float,
+    reach: tuple[float, float] = (math.inf, 0.0),
+) -> Contrast:
+    """The answer by the interval, which is at least as wide as `reach`, and by permutation."""
     plain, p_value = _difference(blank, sample, (0.0, 0.0))
     if plain is None:
         return blank
+    low, high = plain.interval
+    plain = msgspec.structs.replace(plain, interval=(min(low, reach[0]), max(high, reach[1])))
     found, p_value = _widened(blank, sample, plain, p_value)
     sure = p_value <= 1.0 - blank.confidence
     finding = _finding(found, margin, sure=sure)
@@ -247,7 +274,7 @@ def _widened(
     if lowest is None or highest is None:
         return plain, 1.0
     p_value = p_low if lowest.ratio > 1.0 else p_high if highest.ratio < 1.0 else 1.0
-    ends = lowest.interval[0], highest.interval[1]
+    ends = min(lowest.interval[0], plain.interval[0]), max(highest.interval[1], plain.interval[1])
     return msgspec.structs.replace(plain, interval=ends), p_value
 
 
@@ -261,8 +288,9 @@ def _difference(
     )
     p = PERCENTILES.get(blank.stat)
     if p is None:
-        tau = max(blank.tau, sample.whole.student_tau(blank.confidence))
-        tau = tau if sample.whole.evidence == "strong" else blank.tau
+        tau = blank.tau
+        if sample.whole.evidence == "strong":
+            tau = max(tau, sample.whole.student_tau(blank.confidence))
         found = paired_location(a, b, blank.confidence, tau)
         logs = np.log(b) - np.log(a)
         return found, sign_flip_permutation(logs, seed=sample.seed, tau=blank.tau)

@@ -73,6 +73,16 @@ def interval_ranks(
     return math.floor(ends[0] * n / size), math.ceil((ends[1] + 1) * n / size) - 1
 
 
+def steady_range(ordered: Floats, tolerance: float) -> tuple[float, float] | None:
+    """Return where the middle nine tenths of ascending values lie; None where farther apart.
+
+    Values that steady bound their median whatever the dependence between them: `tolerance` is half
+    the distance that does not matter.
+    """
+    low, high = quantile(ordered, 0.05), quantile(ordered, 0.95)
+    return (low, high) if (high - low) / 2.0 <= tolerance else None
+
+
 @functools.lru_cache(maxsize=4096)
 def _binomial_ranks(n: int, p: float, confidence: float) -> tuple[int, int] | None:
     if n < minimum_samples(p, confidence):

@@ -3,6 +3,7 @@
 import math
 
 from llm_latency_lens.metrics.checks.evidence import SPEED, Evidence, graded
+from llm_latency_lens.metrics.column import STEADY, bias_budget
 from llm_latency_lens.model.result import HEADLINE, Check, Distribution, Verdict
 from llm_latency_lens.stats.dependence import VALUES_PER_TAU
 from llm_latency_lens.stats.quantiles import minimum_samples
@@ -102,17 +103,19 @@ def dependence(e: Evidence) -> Check | None:
 
 def _is_correlated(found: Distribution) -> bool:
     """Whether dependence took the median's interval away, or leaves it wide."""
-    if found.p50 is None or found.tau is None or found.tau <= 1.0:
+    # A rate is the reciprocal of a time: it adds nothing, and has no budget in seconds.
+    if found.unit != "s" or found.p50 is None or found.tau is None or found.tau <= 1.0:
         return False
     width = half_width(found, "p50")
     # A median that is known well is not to be doubted: a server as regular as a clock, say.
-    return width is None or (found.tau > _STRONG and width >= _WIDE / 2.0)
+    steady = STEADY * bias_budget(found.unit, found.p50)
+    return width is None or (found.tau > _STRONG and width * found.p50 > steady)
 
 
 def _consequence(found: Distribution, tau: float) -> str:
     if "p50" in found.interval:
         return f"intervals are {math.sqrt(tau):.1f} times as wide as without that"
-    wanted = _rounded(VALUES_PER_TAU * tau)
+    wanted = _rounded(max(VALUES_PER_TAU * tau, 1.25 * found.n))
     return f"intervals are withheld: measure longer, about {wanted:,} requests"
 
 
