@@ -75,7 +75,7 @@ class Summary:
         self.outcomes[record.outcome.kind.value] += 1
         self.timeline.add(record, ok=ok)
         self.time_under_way += (record.marks.ended - record.dequeued) / NS_PER_S
-        begun = _begun(record)
+        begun = begun_at(record)
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
         if record.connection is not None:
@@ -222,7 +222,7 @@ class Summary:
         return found
 
 
-def _begun(record: Record) -> int | None:
+def begun_at(record: Record) -> int | None:
     """When we set about it: a new connection's making is the network's time, not our lateness."""
     marks = record.marks
     return next(
