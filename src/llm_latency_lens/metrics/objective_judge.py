@@ -9,6 +9,7 @@ read late arrived at the earliest possible instant.
 """
 
 import math
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -33,6 +34,7 @@ _SETTLED, _SETTLED_AGAIN = 5.0, 10.0
 """A load passes only after so many service times beyond the ramp, more when it is tested again: a
 queue takes its time to show."""
 _FEWEST = 30
+_MOST_NEEDED = 1_000_000
 _FLOOD, _DELUGE = 200, 60
 """An overload is one long excursion, which a test of independent requests never counts as many: it
 fails where more than half of the latest 200 violate the objective, or nearly all of the latest 60
@@ -42,7 +44,12 @@ _SHORT = 0.05
 """A client that sends fewer requests per second than planned, by more than this share, decides nothing."""
 _DELAYED = frozenset({"ttft", "ttfvt", "ttfb", "ttfe", "e2e", "e2e_stream"})
 """Latencies that begin with the sending: a late start makes a user wait that much longer."""
-_WIDTHS = {"ttft": "first_token", "ttfvt": "first_visible", "ttfe": "first_event", "e2e": "last_token"}
+_WIDTHS = {
+    "ttft": "first_token",
+    "ttfvt": "first_visible",
+    "ttfe": "first_event",
+    "e2e": "last_token",
+}
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -74,6 +81,27 @@ class View(Struct, frozen=True, kw_only=True):
         """The share of requests that may violate the objective."""
         return 1.0 - self.objective.p
 
+    @property
+    def missed_share(self) -> float:
+        """The share of the judged requests that violate it."""
+        return self.missed / self.requests if self.requests else 0.0
+
+
+class Doubt(Struct, frozen=True, kw_only=True):
+    """Why a load is undecided.
+
+    Attributes:
+        reason: too near the limit; correlated requests; too short a time; a client whose lateness
+            could change the judgement; a client that did not send at the planned rate; no request
+            has the metric.
+        view: of the objective in doubt; None where it concerns all.
+        severity: grows with the doubt; only the same reason may be compared.
+    """
+
+    reason: Literal["near", "correlated", "short", "late", "slow", "metric"]
+    view: View | None = None
+    severity: float = 0.0
+
 
 class Series:
     """One objective's values over its limit, of each request: pessimistic, as measured, optimistic."""
@@ -91,12 +119,15 @@ class Series:
             high = measured = low = math.inf
         elif (value := self.objective.metric.of(record)) is None:
             self.without += 1
-            high = measured = low = math.nan
+            high = measured = low = math.nan  # min() keeps a NaN that comes first
         else:
             measured = value
-            high, low = value + _delay(self.objective, record), value - _width(self.objective, record)
-        for values, seconds in ((self._high, high), (self._measured, measured), (self._low, low)):
-            values.append(min(seconds / self.objective.limit, _LONGEST) if seconds == seconds else seconds)
+            high = value + _delay(self.objective, record)
+            low = value - _width(self.objective, record)
+        limit = self.objective.limit
+        self._high.append(min(high / limit, _LONGEST))
+        self._measured.append(min(measured / limit, _LONGEST))
+        self._low.append(min(low / limit, _LONGEST))
 
     def view(self, first_pass: int, first_fail: int, bar: float) -> View:
         """The objective's standing; the two sides leave out different numbers of first requests."""
@@ -121,6 +152,20 @@ class Series:
             judgement=judgement,
             without=self.without,
         )
+
+    def passes_on_time(self, first: int, bar: float) -> bool:
+        """Whether it would pass without the client's lateness."""
+        return self._passes(_present(self._measured[first:]), bar)
+
+    def passes_independent(self, first: int, bar: float) -> bool:
+        """Whether it would pass if its requests were independent."""
+        high = _present(self._high[first:])
+        missed = float((high >= 1.0).sum())
+        return log_evidence_below(missed, len(high), 1.0 - self.objective.p) >= bar
+
+    def _passes(self, ratios: Floats, bar: float) -> bool:
+        tau, missed = self._tau(ratios), float((ratios >= 1.0).sum())
+        return log_evidence_below(missed / tau, len(ratios) / tau, 1.0 - self.objective.p) >= bar
 
     def _tau(self, ratios: Floats) -> float:
         """The larger of the violations' autocorrelation time and that of the values.
@@ -164,13 +209,14 @@ class ObjectiveJudge:
         self.judgement: Judgement = "undecided"
         self.seen = 0
         self.views: tuple[View, ...] = ()
-        self.load_made = True
+        self.sent_share = 1.0
+        self._first = 0
         self._bar = -math.log(alpha / len(objectives))
         self._series = tuple(Series(objective) for objective in objectives)
         self._planned: list[int] = []
         self._begun: list[int] = []
         self._served: list[float] = []
-        self._least_time = _RAMP + (_SETTLED_AGAIN if again else _SETTLED)
+        self.least_time = _RAMP + (_SETTLED_AGAIN if again else _SETTLED)
         self._next_look = 5
 
     def add(self, record: Record) -> Judgement:
@@ -209,26 +255,66 @@ class ObjectiveJudge:
         settled = planned[0] + round(_RAMP * self.service_time * NS_PER_S)
         first = int(np.searchsorted(planned, settled))
         self.views = tuple(s.view(first, min(first, _RAMP_MOST), self._bar) for s in self._series)
-        self.load_made = self._made(first)
+        self._first, self.sent_share = first, self._sent_share(first)
         sides = [view.judgement for view in self.views]
         if "fail" in sides:
             self.judgement = "fail"
-        elif all(side == "pass" for side in sides) and self.settled and self.load_made:
+        elif all(side == "pass" for side in sides) and self.settled and self._load_made:
             self.judgement = "pass"
 
     @property
     def settled(self) -> bool:
         """Whether the load has lasted long enough, beyond its ramp, for a queue to show."""
         lasted = (self._planned[-1] - self._planned[0]) / NS_PER_S
-        enough = lasted >= self._least_time * self.service_time
+        enough = lasted >= self.least_time * self.service_time
         return enough and all(view.requests >= _FEWEST for view in self.views)
 
-    def _made(self, first: int) -> bool:
-        """Whether requests were sent at the planned rate, whatever the lateness of each."""
-        if self.seen - first < 2:
-            return True
-        planned = self._planned[-1] - self._planned[first]
-        return self._begun[-1] - self._begun[first] <= planned * (1.0 + _SHORT)
+    @property
+    def doubt(self) -> Doubt:
+        """What keeps an undecided load from passing."""
+        if any(view.without and not view.requests for view in self.views):
+            return Doubt(reason="metric")
+        if not self._load_made:
+            return Doubt(reason="slow", severity=1.0 - self.sent_share)
+        pairs = zip(self.views, self._series, strict=True)
+        open_ = [(view, series) for view, series in pairs if view.judgement != "pass"]
+        if not open_:
+            return Doubt(reason="short")
+        return self._doubt_of(*max(open_, key=lambda pair: pair[0].missed_share))
+
+    def _doubt_of(self, view: View, series: Series) -> Doubt:
+        if series.passes_on_time(self._first, self._bar):
+            return Doubt(reason="late", view=view, severity=view.missed_share)
+        if series.passes_independent(self._first, self._bar):
+            return Doubt(reason="correlated", view=view, severity=view.tau)
+        return Doubt(reason="near", view=view, severity=view.missed_share)
+
+    @property
+    def still_needed(self) -> int | None:
+        """About how many more requests make the load pass if they are like the others; None: they don't."""
+        needed = max((_needed(view, self._bar) for view in self.views), default=math.inf)
+        return round(needed) if needed < math.inf else None
+
+    @property
+    def _load_made(self) -> bool:
+        return self.sent_share >= 1.0 - _SHORT
+
+    def _sent_share(self, first: int) -> float:
+        """At what share of the planned rate requests were sent, whatever the lateness of each."""
+        planned = self._planned[-1] - self._planned[min(first, self.seen - 1)]
+        sent = self._begun[-1] - self._begun[min(first, self.seen - 1)]
+        return planned / sent if sent > planned else 1.0
+
+
+def _needed(view: View, bar: float) -> float:
+    n, share = float(max(view.requests, 1)), view.missed_share
+    if share >= view.allowed:
+        return math.inf
+    while n < _MOST_NEEDED:
+        if log_evidence_below(share * n / view.tau, n / view.tau, view.allowed) >= bar:
+            return n - view.requests
+        n *= 1.2
+    return math.inf
 
 
 def _delay(objective: Objective, record: Record) -> float:

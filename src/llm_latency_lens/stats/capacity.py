@@ -6,16 +6,27 @@ undecided is not exceeded. At the end both ends are tested again: the lower one 
 the upper one must fail once more.
 """
 
+import bisect
 import copy
 import math
 from typing import Literal
 
 from msgspec import Struct
 
+from llm_latency_lens.stats.sequential import log_evidence_below
+
 Judgement = Literal["pass", "fail", "undecided"]
 SearchEnd = Literal["", "bracketed", "highest", "lowest", "steps"]
 """Why a search has no next rate: the ends are close enough, the highest allowed rate passed, no rate
 above the lowest one passed, or too many steps; empty while it goes on."""
+
+
+def fewest_requests(share: float, alpha: float) -> int:
+    """How many requests, none of them a violation, show that fewer than `share` violate."""
+    bar, most = -math.log(alpha), 1
+    while log_evidence_below(0.0, most, share) < bar:
+        most *= 2
+    return bisect.bisect_left(range(most), bar, key=lambda n: log_evidence_below(0.0, n, share))
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -106,19 +117,22 @@ class CapacitySearch:
         return self._rate in self._passes or self._rate in self._fails
 
     @property
+    def retesting_failure(self) -> bool:
+        """Whether the next step tries a rate that has failed."""
+        return self._rate in self._fails
+
+    @property
     def ever_passed(self) -> bool:
         """Whether some rate, below all that did not pass, has passed."""
         return self._passed is not None
 
     def ahead(self) -> tuple[float, ...]:
         """The rates still to try if every one passes: a basis for the time that is left."""
-        imagined = copy.copy(self)
-        imagined._passes, imagined._fails = dict(self._passes), dict(self._fails)
-        imagined._steps = list(self._steps)
+        imagined = copy.deepcopy(self)
         rates: list[float] = []
         while (rate := imagined.next_rate) is not None:
             rates.append(rate)
-            imagined.tell("fail" if rate in imagined._fails else "pass", 0)
+            imagined.tell("fail" if imagined.retesting_failure else "pass", 0)
         return tuple(rates)
 
     def tell(self, judgement: Judgement, requests: int, *, far: bool = False) -> None:
