@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.capacity.ending import Ending
+from llm_latency_lens.capacity.ending import Ending, out_of_time
 from llm_latency_lens.capacity.explanation import Explanation, objective_values
 from llm_latency_lens.metrics.objective_judge import ObjectiveJudge
 from llm_latency_lens.model.capacity import Capacity, CapacityStep
@@ -17,13 +17,14 @@ from llm_latency_lens.units import format_rate
 
 
 class Outlook(Struct, frozen=True, kw_only=True):
-    """What a search knows beside its bracket; as in the document, with the highest rate to try."""
+    """What a search knows beside its bracket; as in the document, with the search's own limits."""
 
     objectives: tuple[str, ...]
     alone: float | None
     rate_limited_from: float | None
     spent: Decimal
     most: float
+    time_limit: float
 
 
 def build_step(
@@ -58,7 +59,7 @@ def build_capacity(
     outlook: Outlook,
 ) -> Capacity:
     """The whole document."""
-    end, why = ending or _natural(bracket.end, outlook.most, steps)
+    end, why = ending or _natural(bracket.end, outlook, steps)
     return Capacity(
         run=msgspec.to_builtins(first.header),
         objectives=outlook.objectives,
@@ -74,14 +75,16 @@ def build_capacity(
     )
 
 
-def _natural(end: SearchEnd, most: float, steps: tuple[CapacityStep, ...]) -> Ending:
+def _natural(end: SearchEnd, outlook: Outlook, steps: tuple[CapacityStep, ...]) -> Ending:
     """The words for an end to which the search came by itself."""
+    if end == "settled":
+        return out_of_time(outlook.time_limit)
     lowest = min((step.rate for step in steps), default=0.0)
     if end == "bracketed":
         return Ending("bracketed", "the ends of the bracket are as close as was asked for")
     if end == "highest":
         return Ending(
-            "highest", f"the highest rate allowed (--max-rate {format_rate(most)}) passed"
+            "highest", f"the highest rate allowed (--max-rate {format_rate(outlook.most)}) passed"
         )
     if end == "lowest":
         return Ending("lowest", f"not even {format_rate(lowest)} passed")

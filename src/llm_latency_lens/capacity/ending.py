@@ -32,10 +32,9 @@ class Facts(Struct, frozen=True, kw_only=True):
         explanation: of the latest step.
         before: the explanation of the step before it, where that was undecided.
         refused: in how many steps, the latest included, every request has failed.
-        ever_passed: some rate has passed and still counts.
+        ever_passed: some rate has passed, and nothing below it did not.
         missed_alone: an objective that single requests already miss.
         alone_value: that objective's median over single requests (s).
-        time_limit: of the whole search (s).
         cap_reached: the spend limit was reached.
     """
 
@@ -47,7 +46,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     ever_passed: bool
     missed_alone: Objective | None
     alone_value: float | None
-    time_limit: float
     cap_reached: bool
 
 
@@ -56,10 +54,15 @@ def end_early(facts: Facts) -> Ending | None:
     return next((ending for rule in _RULES if (ending := rule(facts)) is not None), None)
 
 
-def out_of_time(time_limit: float) -> Ending:
+def out_of_time(time_limit: float, rate: float | None = None, needed: float = 0.0) -> Ending:
     """The time for the whole search does not suffice for the next step."""
-    why = f"the time for the search ({seconds(time_limit)}) is up: raise it with --duration"
-    return Ending("time", why)
+    step = (
+        ""
+        if rate is None
+        else f"; the next step, {format_rate(rate)}, takes about {seconds(needed)}"
+    )
+    why = f"the time for the search ({seconds(time_limit)}) does not suffice for more: raise --duration"
+    return Ending("time", why + step)
 
 
 def _spend_limit(facts: Facts) -> Ending | None:
@@ -70,10 +73,6 @@ def _spend_limit(facts: Facts) -> Ending | None:
 
 def _stopped(facts: Facts) -> Ending | None:
     return Ending("stopped", "stopped by the user") if facts.step.stopped_by_user else None
-
-
-def _time(facts: Facts) -> Ending | None:
-    return out_of_time(facts.time_limit) if facts.step.end == "time" else None
 
 
 def _unanswered(facts: Facts) -> Ending | None:
@@ -124,7 +123,6 @@ def _not_cured(facts: Facts) -> Ending | None:
 _RULES: tuple[Callable[[Facts], Ending | None], ...] = (
     _spend_limit,
     _stopped,
-    _time,
     _unanswered,
     _metric,
     _alone,

@@ -67,7 +67,7 @@ def seconds(value: float) -> str:
 def _evidence(view: View, *, allowed: bool = False) -> str:
     objective = view.objective
     value = "among failed requests" if view.value is None else seconds(view.value)
-    may = f" where {view.allowed:.3g} of all may" if allowed else ""
+    may = f" ({100.0 * view.allowed:.3g} % may)" if allowed else ""
     words = (
         f"{label(objective.metric.name, objective.p)} {value} (limit {seconds(objective.limit)}):"
         f" {view.missed:,} of {view.requests:,} requests missed it{may}"
@@ -137,7 +137,7 @@ _OF_VIEW: dict[str, Callable[[Doubt, View], Explanation]] = {
 }
 _ENDS: dict[str, Callable[[StepRun], Explanation]] = {
     "user": lambda _: Explanation("stopped", "stopped by the user"),
-    "time": lambda _: Explanation("time", "the time for the whole search was up"),
+    "time": lambda _: Explanation("time", "no time was left for more requests"),
     "silent": lambda step: Explanation(
         "silent", f"no request ended for {seconds(step.patience)}: the server stopped answering"
     ),

@@ -18,7 +18,7 @@ from llm_latency_lens.capacity.step import StepRun, StepSetting
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.load import Load
 from llm_latency_lens.metrics.objective import parse_objectives
-from llm_latency_lens.metrics.objective_judge import ObjectiveJudge
+from llm_latency_lens.metrics.objective_judge import FEWEST, ObjectiveJudge
 from llm_latency_lens.metrics.summary import Summary
 from llm_latency_lens.model.capacity import Capacity, CapacityStep
 from llm_latency_lens.model.record import OutcomeKind
@@ -32,7 +32,7 @@ _LEAST_BUSY = 0.05
 """A rate that keeps one request in flight for less than this share of the time is not tried."""
 _USERS = 2.0
 """Without a first rate, the search begins with what so many users make who never pause."""
-_OVERHEAD_S = 1.0
+_OVERHEAD_S, _RESERVE = 1.0, 1.5
 _LONGEST_PAUSE_S = 60.0
 _PAUSE_TICK_NS = 200_000_000
 
@@ -110,6 +110,7 @@ class _Search:
         self._spent = Decimal(0)
         self._rate_limited_from: float | None = None
         self._ending: Ending | None = None
+        self._settled = False
 
     def listen(
         self,
@@ -123,6 +124,7 @@ class _Search:
             on_run=on_run,
             on_tick=self._on_tick,
             stopping=stopping,
+            step_requests=self._plan.question.step_requests,
             clock=self._clock,
             deadline=self._deadline,
         )
@@ -163,14 +165,19 @@ class _Search:
         return CapacitySearch(start, question.most, question.precision, question.confidence, lowest)
 
     async def try_rate(self, rate: float) -> None:
-        """Try one rate and take its judgement; the search ends where there is no time for it."""
-        if self._seconds_for(rate) > self._seconds_left:
-            self._ending = out_of_time(self._plan.question.time_limit)
+        """Try one rate and take its judgement, if there is time for it."""
+        reserved = self._seconds_to_prove
+        if self._seconds_for(rate) + reserved > self._seconds_left:
+            self._settle(rate)
             return
         again = self._rates.retesting
-        self._judge = judge = ObjectiveJudge(self._objectives, self._rates.alpha, again=again)
+        self._judge = judge = ObjectiveJudge(
+            self._objectives, self._rates.alpha, again=again, fewest=self._fewest_for(rate)
+        )
         prepared, summary = self._prepared(rate), Summary()
-        step = StepRun(self._setting, judge, self._alone.service_time)
+        deadline = MonoNs(self._deadline - round(reserved * NS_PER_S))
+        setting = msgspec.structs.replace(self._setting, deadline=deadline)
+        step = StepRun(setting, judge, self._alone.service_time)
         books = await step.execute(prepared.order, (summary.add,))
         result = conclude(prepared, summary, books)
         judge.look()
@@ -180,6 +187,11 @@ class _Search:
         self._rates.tell(self._steps[-1].judgement, judge.seen, far=judge.far)
         self._watch(self._steps[-1])
         await self._go_on(step, explanation, result)
+
+    def _fewest_for(self, rate: float) -> int:
+        """A rate that has failed passes only with as many requests as that took: a quota shows late."""
+        fails = [s.requests for s in self._steps if s.rate == rate and s.judgement == "fail"]
+        return max((FEWEST, *fails))
 
     async def _go_on(self, step: StepRun, explanation: Explanation, result: Result) -> None:
         failures, latest = step.failures, self._steps[-1]
@@ -193,13 +205,14 @@ class _Search:
             explanation=explanation,
             before=self._doubt,
             refused=self._refused,
-            ever_passed=self._rates.ever_passed,
+            ever_passed=self._rates.to_prove is not None,
             missed_alone=missed[0] if missed else None,
             alone_value=missed[1] if missed else None,
-            time_limit=self._plan.question.time_limit,
             cap_reached=bool(result.cost and result.cost.cap and result.cost.cap["broke"]),
         )
         self._ending = end_early(facts)
+        if step.end == "time" and self._ending is None:
+            self._settle(latest.rate)
         self._doubt = explanation if latest.judgement == "undecided" else None
         if self.next_rate is not None and latest.judgement != "pass":
             await self._pause(step)
@@ -229,6 +242,22 @@ class _Search:
         )
         prepared = self._profiler.prepare(load, self._plan.workload)
         return msgspec.structs.replace(prepared, calibration=first.calibration)
+
+    def _settle(self, rate: float) -> None:
+        """The time does not suffice to try `rate`: prove what has passed, or end."""
+        if self._settled or self._rates.to_prove is None:
+            needed = self._seconds_for(rate)
+            self._ending = out_of_time(self._plan.question.time_limit, rate, needed)
+        self._settled = True
+        self._rates.settle()
+
+    @property
+    def _seconds_to_prove(self) -> float:
+        """What must be left after the next step to test the best rate so far as often as is needed."""
+        if self._rates.to_prove is None or self._rates.retesting or self._settled:
+            return 0.0
+        rate, times = self._rates.to_prove
+        return _RESERVE * times * self._seconds_for(rate)
 
     @property
     def _seconds_left(self) -> float:
@@ -272,5 +301,6 @@ class _Search:
                 rate_limited_from=self._rate_limited_from,
                 spent=self._spent,
                 most=self._plan.question.most,
+                time_limit=self._plan.question.time_limit,
             ),
         )

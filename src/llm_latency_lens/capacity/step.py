@@ -20,7 +20,7 @@ _TICK_NS = 200_000_000
 _SILENCE_S, _SILENCE_TIMES = 10.0, 20.0
 """A server from which no request ends for so long, or for so many times its service time, is silent."""
 
-StepEnd = Literal["", "judged", "hopeless", "silent", "time"]
+StepEnd = Literal["", "judged", "futile", "hopeless", "silent", "time"]
 OnTick = Callable[[Run], None]
 
 
@@ -32,6 +32,7 @@ class StepSetting(Struct, frozen=True, kw_only=True):
         on_run: is given each run when it begins.
         on_tick: is called several times a second while a run goes on.
         stopping: whether the user wants the search to end.
+        step_requests: the most requests of one load.
         clock: of this process.
         deadline: the instant at which the search must end.
     """
@@ -40,6 +41,7 @@ class StepSetting(Struct, frozen=True, kw_only=True):
     on_run: Callable[[Run], None] | None
     on_tick: OnTick
     stopping: Callable[[], bool]
+    step_requests: int
     clock: SystemClock
     deadline: MonoNs
 
@@ -118,6 +120,8 @@ class StepRun:
             self._finish("hopeless", drain=False)
         elif (judgement := self._judge.add(record)) != "undecided":
             self._finish("judged", drain=judgement == "pass")
+        elif self._judge.futile(self._setting.step_requests):
+            self._finish("futile", drain=False)
 
     async def _guard(self, run: Run) -> None:
         """Nothing lasts for ever: end a load at the deadline, or when its server is silent."""

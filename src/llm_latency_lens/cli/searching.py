@@ -123,8 +123,13 @@ def progress_line(progress: SearchProgress) -> str:
     else:
         parts.append(f"about {progress.needed:,} more to pass")
     if progress.left is not None:
-        parts.append(f"about {format_duration(round(progress.left) * NS_PER_S)} left")
+        parts.append(f"about {_whole(progress.left)} left")
     return ", ".join(parts)
+
+
+def _whole(seconds: float) -> str:
+    """Seconds without fractions, long times as minutes: an estimate deserves no more."""
+    return f"{seconds:.0f} s" if seconds < 100 else format_duration(round(seconds) * NS_PER_S)
 
 
 def _question(given: dict[str, Any]) -> CapacityQuestion:

@@ -9,6 +9,7 @@ read late arrived at the earliest possible instant.
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from llm_latency_lens.metrics.summary import begun_at
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.stats.capacity import Judgement
 from llm_latency_lens.stats.dependence import dependence
-from llm_latency_lens.stats.quantiles import Floats
+from llm_latency_lens.stats.quantiles import Floats, quantile
 from llm_latency_lens.stats.sequential import log_evidence_above, log_evidence_below
 from llm_latency_lens.units import NS_PER_S
 
@@ -33,8 +34,10 @@ _RAMP_MOST = 50
 _SETTLED, _SETTLED_AGAIN = 5.0, 10.0
 """A load passes only after so many service times beyond the ramp, more when it is tested again: a
 queue takes its time to show."""
-_FEWEST = 30
+FEWEST = 30
 _MOST_NEEDED = 1_000_000
+_FUTILE, _FUTILE_SHARE = 2.0, 0.25
+"""A step is given up after a quarter of its requests if it seems to need twice as many as are left."""
 _FLOOD, _DELUGE = 200, 60
 """An overload is one long excursion, which a test of independent requests never counts as many: it
 fails where more than half of the latest 200 violate the objective, or nearly all of the latest 60
@@ -104,7 +107,10 @@ class Doubt(Struct, frozen=True, kw_only=True):
 
 
 class Series:
-    """One objective's values over its limit, of each request: pessimistic, as measured, optimistic."""
+    """One objective's values of each request: as measured (s), and over the limit with our lateness.
+
+    `high` takes the lateness at its worst, `low` at its best.
+    """
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
@@ -126,28 +132,28 @@ class Series:
             low = value - _width(self.objective, record)
         limit = self.objective.limit
         self._high.append(min(high / limit, _LONGEST))
-        self._measured.append(min(measured / limit, _LONGEST))
+        self._measured.append(measured)
         self._low.append(min(low / limit, _LONGEST))
 
     def view(self, first_pass: int, first_fail: int, bar: float) -> View:
         """The objective's standing; the two sides leave out different numbers of first requests."""
         high, low = _present(self._high[first_pass:]), _present(self._low[first_fail:])
-        measured = _present(self._measured[first_pass:])
         tau = self._tau(high)
-        missed = int((high >= 1.0).sum())
         judgement: Judgement = "undecided"
-        if log_evidence_below(missed / tau, len(high) / tau, 1.0 - self.objective.p) >= bar:
+        if self._shows_few(high, tau, bar):
             judgement = "pass"
         elif self._fails(low, bar):
-            judgement = "fail"
-        value = float(np.quantile(measured, self.objective.p)) if len(measured) else None
+            judgement, high, tau = "fail", low, self._tau(low)
+        # What is reported is what the judgement rests on.
+        first = first_fail if judgement == "fail" else first_pass
+        measured = _present(self._measured[first:])
         return View(
             objective=self.objective,
             requests=len(high),
-            missed=missed,
-            missed_on_time=int((measured >= 1.0).sum()),
+            missed=int((high >= 1.0).sum()),
+            missed_on_time=int((measured >= self.objective.limit).sum()),
             tau=tau,
-            value=None if value is None or value >= _LONGEST else value * self.objective.limit,
+            value=_finite_quantile(measured, self.objective.p),
             highest=float(high.max()) if len(high) else 0.0,
             judgement=judgement,
             without=self.without,
@@ -155,16 +161,16 @@ class Series:
 
     def passes_on_time(self, first: int, bar: float) -> bool:
         """Whether it would pass without the client's lateness."""
-        return self._passes(_present(self._measured[first:]), bar)
+        ratios = np.minimum(_present(self._measured[first:]) / self.objective.limit, _LONGEST)
+        return self._shows_few(ratios, self._tau(ratios), bar)
 
     def passes_independent(self, first: int, bar: float) -> bool:
         """Whether it would pass if its requests were independent."""
-        high = _present(self._high[first:])
-        missed = float((high >= 1.0).sum())
-        return log_evidence_below(missed, len(high), 1.0 - self.objective.p) >= bar
+        return self._shows_few(_present(self._high[first:]), 1.0, bar)
 
-    def _passes(self, ratios: Floats, bar: float) -> bool:
-        tau, missed = self._tau(ratios), float((ratios >= 1.0).sum())
+    def _shows_few(self, ratios: Floats, tau: float, bar: float) -> bool:
+        """Whether it is sure that fewer violate the objective than may."""
+        missed = float((ratios >= 1.0).sum())
         return log_evidence_below(missed / tau, len(ratios) / tau, 1.0 - self.objective.p) >= bar
 
     def _tau(self, ratios: Floats) -> float:
@@ -201,10 +207,16 @@ class ObjectiveJudge:
         objectives: all of them must be kept.
         alpha: the probability with which each side may err.
         again: the load is tested again, and longer.
+        fewest: no load passes with fewer requests.
     """
 
     def __init__(
-        self, objectives: tuple[Objective, ...], alpha: float, *, again: bool = False
+        self,
+        objectives: tuple[Objective, ...],
+        alpha: float,
+        *,
+        again: bool = False,
+        fewest: int = FEWEST,
     ) -> None:
         self.judgement: Judgement = "undecided"
         self.seen = 0
@@ -217,6 +229,7 @@ class ObjectiveJudge:
         self._begun: list[int] = []
         self._served: list[float] = []
         self.least_time = _RAMP + (_SETTLED_AGAIN if again else _SETTLED)
+        self._fewest = fewest
         self._next_look = 5
 
     def add(self, record: Record) -> Judgement:
@@ -267,7 +280,7 @@ class ObjectiveJudge:
         """Whether the load has lasted long enough, beyond its ramp, for a queue to show."""
         lasted = (self._planned[-1] - self._planned[0]) / NS_PER_S
         enough = lasted >= self.least_time * self.service_time
-        return enough and all(view.requests >= _FEWEST for view in self.views)
+        return enough and all(view.requests >= self._fewest for view in self.views)
 
     @property
     def doubt(self) -> Doubt:
@@ -291,9 +304,21 @@ class ObjectiveJudge:
 
     @property
     def still_needed(self) -> int | None:
-        """About how many more requests make the load pass if they are like the others; None: they don't."""
-        needed = max((_needed(view, self._bar) for view in self.views), default=math.inf)
+        """About how many more requests decide if they are like the others; None where nearly none would."""
+        failing = [view for view in self.views if view.missed_share > view.allowed]
+        if failing:
+            needed = min(_needed(view, self._bar, log_evidence_above) for view in failing)
+        else:
+            passing = (_needed(view, self._bar, log_evidence_below) for view in self.views)
+            needed = max(passing, default=math.inf)
         return round(needed) if needed < math.inf else None
+
+    def futile(self, most: int) -> bool:
+        """Whether `most` requests will hardly decide, after a quarter of them."""
+        if self.seen < max(_FUTILE_SHARE * most, self._fewest) or self.judgement != "undecided":
+            return False
+        needed = self.still_needed
+        return needed is None or needed > _FUTILE * (most - self.seen)
 
     @property
     def _load_made(self) -> bool:
@@ -306,12 +331,10 @@ class ObjectiveJudge:
         return planned / sent if sent > planned else 1.0
 
 
-def _needed(view: View, bar: float) -> float:
+def _needed(view: View, bar: float, evidence: Callable[[float, float, float], float]) -> float:
     n, share = float(max(view.requests, 1)), view.missed_share
-    if share >= view.allowed:
-        return math.inf
     while n < _MOST_NEEDED:
-        if log_evidence_below(share * n / view.tau, n / view.tau, view.allowed) >= bar:
+        if evidence(share * n / view.tau, n / view.tau, view.allowed) >= bar:
             return n - view.requests
         n *= 1.2
     return math.inf
@@ -329,6 +352,13 @@ def _width(objective: Objective, record: Record) -> float:
     """By how much the metric's last instant may have been earlier than its stamp (s)."""
     mark = _WIDTHS.get(objective.metric.name)
     return getattr(record.widths, mark) / NS_PER_S if mark else 0.0
+
+
+def _finite_quantile(values: Floats, p: float) -> float | None:
+    """The quantile, or None where there is none or a failed request lies there."""
+    ordered = np.sort(values)
+    upper = math.ceil((len(ordered) - 1) * p)
+    return quantile(ordered, p) if len(ordered) and math.isfinite(ordered[upper]) else None
 
 
 def _present(values: list[float]) -> Floats:

@@ -1,8 +1,22 @@
 """A search for capacity, to be read: the answer first, then what it rests on."""
 
-from llm_latency_lens.model.capacity import Capacity, CapacityStep, ObjectiveValue
+from llm_latency_lens.model.capacity import Capacity, CapacityStep, ObjectiveValue, StepReason
 from llm_latency_lens.report.document import Fact, Facts, Note, Report, Table
 from llm_latency_lens.units import NS_PER_S, format_duration, format_rate
+
+_REASONS: dict[StepReason, str] = {
+    "": "nothing was judged",
+    "near": "too near the limit",
+    "correlated": "requests are correlated",
+    "short": "too short for answers that long",
+    "client": "this client was late",
+    "metric": "no request has the metric",
+    "silent": "the server fell silent",
+    "unanswered": "the server no longer answers",
+    "stopped": "stopped by the user",
+    "time": "no time was left",
+}
+"""Why a step is undecided, in short; its evidence says more."""
 
 
 def capacity_report(capacity: Capacity) -> Report:
@@ -11,32 +25,39 @@ def capacity_report(capacity: Capacity) -> Report:
     facts = [
         Fact("objectives", ", ".join(capacity.objectives)),
         Fact("search", f"{len(capacity.steps)} steps, {judged:,} requests judged"),
-        Fact("it ended", capacity.why),
     ]
+    if capacity.passed is not None:
+        facts.append(Fact("it ended", capacity.why))
     if capacity.alone is not None:
         alone = format_duration(capacity.alone * NS_PER_S)
         facts.append(Fact("one at a time", f"a request takes {alone} (median)"))
     if capacity.rate_limited_from is not None:
         facts.append(Fact("rate limit", _quota(capacity.rate_limited_from)))
+    blocks = (_answer(capacity), Facts("Capacity", tuple(facts)))
+    title = f"{capacity.run['spec']['target']} - capacity {capacity.run['id']}"
+    return Report(title, (*blocks, *_steps(capacity)))
+
+
+def _steps(capacity: Capacity) -> tuple[Table | Facts, ...]:
+    """A row for each step, and the evidence for each; nothing where no rate was tried."""
+    if not capacity.steps:
+        return ()
     columns = ("rate", "", "requests", "succeeded", "TTFT p50", "TTFT p95", "TPOT p50")
     rows = tuple(_row(step) for step in capacity.steps)
     note = "each step is judged while it goes on, and ends as soon as it is decided"
     table = Table("Steps", columns, rows, note)
-    title = f"{capacity.run['spec']['target']} - capacity {capacity.run['id']}"
-    evidence = Facts("Evidence", tuple(Fact(_name(step), step.why) for step in capacity.steps))
-    blocks = (_answer(capacity), Facts("Capacity", tuple(facts)), table)
-    return Report(title, (*blocks, evidence) if capacity.steps else blocks)
+    evidence = tuple(Fact(_name(step), step.why) for step in capacity.steps)
+    return (table, Facts("Evidence", evidence))
 
 
 def _answer(capacity: Capacity) -> Note:
     confidence = f"{capacity.confidence:.0%} confidence"
     if capacity.passed is None:
         return Note(_no_answer(capacity), "bad")
-    above = _above(capacity)
     # Without a failure the rate is a lower bound only.
     least = "at least " if capacity.failed is None else ""
-    words = f"holds {least}{format_rate(capacity.passed)}{_values(capacity)}"
-    return Note(f"{words}{above} ({confidence})", "good")
+    words = f"holds {least}{format_rate(capacity.passed)} ({confidence}){_values(capacity)}"
+    return Note(words + _above(capacity), "good")
 
 
 def _above(capacity: Capacity) -> str:
@@ -49,7 +70,7 @@ def _above(capacity: Capacity) -> str:
     undecided = [step for step in capacity.steps if step.judgement == "undecided"]
     lowest = min(undecided, key=lambda step: step.rate, default=None)
     if lowest is not None and lowest.rate < (capacity.failed or float("inf")):
-        parts.append(f"undecided at {format_rate(lowest.rate)}: {lowest.why}")
+        parts.append(f"undecided at {format_rate(lowest.rate)} ({_REASONS[lowest.reason]})")
     return "".join(f"; {part}" for part in parts)
 
 

@@ -16,9 +16,9 @@ from msgspec import Struct
 from llm_latency_lens.stats.sequential import log_evidence_below
 
 Judgement = Literal["pass", "fail", "undecided"]
-SearchEnd = Literal["", "bracketed", "highest", "lowest", "steps"]
+SearchEnd = Literal["", "bracketed", "highest", "lowest", "steps", "settled"]
 """Why a search has no next rate: the ends are close enough, the highest allowed rate passed, no rate
-above the lowest one passed, or too many steps; empty while it goes on."""
+above the lowest one passed, too many steps, or it had to settle; empty while it goes on."""
 
 
 def fewest_requests(share: float, alpha: float) -> int:
@@ -96,6 +96,7 @@ class CapacitySearch:
         self._fails: dict[float, int] = {}
         self._steps: list[Step] = []
         self._end: SearchEnd = ""
+        self._settling = False
         halvings = math.ceil(math.log2(math.log(2.0) / math.log1p(precision)))
         doublings = math.ceil(math.log2(max(highest / start, 2.0)))
         self._alpha = (1.0 - confidence) / (doublings + halvings + self.RETESTS + 1)
@@ -122,9 +123,15 @@ class CapacitySearch:
         return self._rate in self._fails
 
     @property
-    def ever_passed(self) -> bool:
-        """Whether some rate, below all that did not pass, has passed."""
-        return self._passed is not None
+    def to_prove(self) -> tuple[float, int] | None:
+        """The highest rate that passed, below all that did not, and how often it must still pass."""
+        passed = self._passed
+        return None if passed is None else (passed, self.RETESTS + 1 - self._passes[passed])
+
+    def settle(self) -> None:
+        """Raise the rate no more: prove the highest one that passed, and end."""
+        self._settling = True
+        self._choose_next(self.NEAR)
 
     def ahead(self) -> tuple[float, ...]:
         """The rates still to try if every one passes: a basis for the time that is left."""
@@ -176,6 +183,10 @@ class CapacitySearch:
         passed = self._passed
         if len(self._steps) >= self._most_steps:
             self._end = "steps"
+        elif self._settling and (passed is None or self._proven):
+            self._end = "settled"
+        elif self._settling and passed is not None:
+            self._rate = passed
         elif passed is None:
             # The lowest rate itself is tried before the search gives up.
             at_lowest = self._ceiling <= self._lowest
