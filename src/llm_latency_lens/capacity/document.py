@@ -36,9 +36,12 @@ def build_step(
         distribution = result.metrics.get(metric)
         return getattr(distribution, name) if distribution is not None else None
 
+    # A server that falls silent under a load fails; one that was silent from the first request is down.
+    silenced = explanation.reason == "silent" and judge.seen > 0
+    judgement = "fail" if silenced else judge.judgement
     return CapacityStep(
         rate=rate,
-        judgement="fail" if explanation.reason == "silent" else judge.judgement,
+        judgement=judgement,
         requests=judge.seen,
         again=again,
         ttft_p50=percentile("ttft", "p50"),
@@ -88,6 +91,5 @@ def _natural(end: SearchEnd, outlook: Outlook, steps: tuple[CapacityStep, ...]) 
         )
     if end == "lowest":
         return Ending("lowest", f"not even {format_rate(lowest)} passed")
-    return Ending(
-        "steps", f"no answer after {len(steps)} steps: the server's latency keeps changing"
-    )
+    why = f"stopped after {len(steps)} steps: the same rates were judged differently at different times"
+    return Ending("steps", why)

@@ -118,10 +118,10 @@ def progress_line(progress: SearchProgress) -> str:
     if progress.note:
         return f"{progress.note}; then {rate}"
     parts = [f"{'again ' if progress.again else ''}{rate}: {progress.seen:,} requests judged"]
-    if progress.needed is None:
-        parts.append("too many miss the limit to pass")
-    else:
-        parts.append(f"about {progress.needed:,} more to pass")
+    if progress.seen and progress.needed is None:
+        parts.append("too near the limit to decide soon")
+    elif progress.needed is not None:
+        parts.append(f"about {progress.needed:,} more to decide")
     if progress.left is not None:
         parts.append(f"about {_whole(progress.left)} left")
     return ", ".join(parts)

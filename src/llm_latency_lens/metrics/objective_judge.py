@@ -356,9 +356,12 @@ def _width(objective: Objective, record: Record) -> float:
 
 def _finite_quantile(values: Floats, p: float) -> float | None:
     """The quantile, or None where there is none or a failed request lies there."""
-    ordered = np.sort(values)
-    upper = math.ceil((len(ordered) - 1) * p)
-    return quantile(ordered, p) if len(ordered) and math.isfinite(ordered[upper]) else None
+    finite = np.sort(values[np.isfinite(values)])
+    position = (len(values) - 1) * p
+    if not len(finite) or position > len(finite) - 1:
+        return None
+    # The failed ones lie above: the quantile of all is a lower one of those that succeeded.
+    return quantile(finite, position / (len(finite) - 1) if len(finite) > 1 else 0.0)
 
 
 def _present(values: list[float]) -> Floats:

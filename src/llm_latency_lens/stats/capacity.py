@@ -100,7 +100,7 @@ class CapacitySearch:
         halvings = math.ceil(math.log2(math.log(2.0) / math.log1p(precision)))
         doublings = math.ceil(math.log2(max(highest / start, 2.0)))
         self._alpha = (1.0 - confidence) / (doublings + halvings + self.RETESTS + 1)
-        self._most_steps = 4 * (doublings + halvings)
+        self._most_steps = max(4 * (doublings + halvings), 32)
 
     @property
     def alpha(self) -> float:
