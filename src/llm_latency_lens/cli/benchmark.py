@@ -25,9 +25,13 @@ from llm_latency_lens.cli.types import RATE
 
 _AIM = (
     option("--until-precise", metavar="PRECISION", help="Go on until a percentile is known so well, such as 'ttft.p95+-5%'."),
-    option("--find-capacity", is_flag=True, help="Search for the highest rate that keeps the objectives of --slo."),
+    option(
+        "--find-capacity",
+        is_flag=True,
+        help="Search for the highest rate that keeps the objectives of --slo (--duration: 30m).",
+    ),
     option("--slo", metavar="OBJECTIVES", help="What --find-capacity is to keep, such as 'ttft.p95<500ms,tpot.p95<50ms'."),
-    option("--max-rate", type=RATE, default="1000/s", help="The highest rate that --find-capacity tries; it begins with --rate."),
+    option("--max-rate", type=RATE, default="1000/s", help="Highest rate that --find-capacity tries; it begins with --rate, else with a light load."),
     option("--step-requests", type=click.IntRange(300), default=2000, help="The most requests of one of its steps."),
 )  # fmt: skip
 _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False, help="Count requests within limits, such as 'ttft<500ms,tpot<50ms'."),)  # fmt: skip
