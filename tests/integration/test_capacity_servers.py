@@ -1,4 +1,4 @@
-"""`--find-capacity` against servers that are quick, overloaded, refusing, dying or silent: always a reason."""
+"""`--find-capacity` against servers that are quick, overloaded, refusing, dying or silent."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def searched(
 def test_a_quick_server_holds_at_least_the_highest_rate_within_thirty_seconds(
     tmp_path: pathlib.Path,
 ) -> None:
-    """20 ms to the first token, a limit of 200 ms, up to 100/s: the answer comes first, and soon."""
+    """20 ms to the first token, a limit of 200 ms, up to 100/s: the answer stands first."""
     spec = SimulatorSpec(ttft=parse_latency("20ms"), itl=parse_latency("2ms"), tokens=16)
     with SimulatorProcess(spec) as server:
         words = words_for(server.base_url, "ttft.p95<200ms", "--max-rate", "100/s")
@@ -80,7 +80,7 @@ def test_an_unreachable_server_is_told_at_once(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_objective_on_a_metric_that_no_request_has(tmp_path: pathlib.Path) -> None:
-    """Answers of one token have no TPOT: neither kept nor missed, so the search ends with exit 5."""
+    """Answers of one token have no TPOT: neither kept nor missed, so the search exits with 5."""
     code, document, requests = searched(Behaviour(tokens=1), tmp_path, "tpot.p95<50ms")
     assert (code, document["end"], document["failed"]) == (5, "metric", None)
     assert "neither kept nor missed" in document["why"]
@@ -113,7 +113,7 @@ NIGHTLY = pytest.mark.skipif(not os.environ.get("LLL_NIGHTLY"), reason="half a m
 
 @pytest.mark.parametrize("status", [429, pytest.param(503, marks=NIGHTLY)])
 def test_a_server_that_refuses_above_a_rate(tmp_path: pathlib.Path, status: int) -> None:
-    """40/s are served: 20/s hold, 80/s fail; only where it says 429 is a quota the bound, in words."""
+    """40/s are served: 20/s hold, 80/s fail; a 429 says that a quota is the bound."""
     behaviour = Behaviour(quota=40.0, burst=10.0, refusal=status)
     search = ("--rate", "20/s", "--max-rate", "80/s", "--step-requests", "300")
     code, document, _ = searched(behaviour, tmp_path, "ttft.p90<200ms", *search)

@@ -1,4 +1,4 @@
-"""A small streaming chat server with a known bound, on a raw asyncio socket: it shares no code with the package.
+"""A small streaming chat server with a known bound; it shares no code with the package.
 
 It serves so many requests at a time, allows so many a second (a token bucket), and may die or fall
 silent after some. It runs in a thread of its own.
@@ -129,7 +129,8 @@ class BoundedServer:
         await asyncio.sleep(self.behaviour.first_s)
         await _write(
             writer,
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n",
         )
         for piece in _events(self.behaviour.tokens):
             await _write(writer, f"{len(piece):x}\r\n{piece}\r\n".encode())

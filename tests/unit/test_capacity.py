@@ -1,4 +1,4 @@
-"""The pure parts of a search: which rate comes next, what an objective is, when a load is judged."""
+"""The pure parts of a search: which rate comes next, what an objective is."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def searched(capacity: float, *, start: float = 1.0, most: float = 1000.0) -> Br
 
 @given(st.floats(0.01, 900))
 def test_an_exact_server_is_bracketed_within_the_precision(capacity: float) -> None:
-    """The ends pass and fail, lie within 5 %; the lower has passed three times, the upper failed twice."""
+    """The ends lie within 5 %; the lower has passed three times, the upper has failed twice."""
     bracket = searched(capacity)
     assert bracket.passed is not None
     assert bracket.failed is not None
@@ -97,17 +97,16 @@ def test_far_judgements_change_the_rate_by_more() -> None:
     assert search.next_rate == 40.0
     search.tell("pass", 100)
     assert search.next_rate == 80.0
-    search = CapacitySearch(10.0, 1000.0, lowest=2.0)
-    search.tell("fail", 100, far=True)
-    assert search.next_rate == 2.5
-    search.tell("fail", 100, far=True)
-    assert search.next_rate == 2.0
-    search.tell("fail", 100, far=True)
-    assert (search.next_rate, search.bracket.end) == (None, "lowest")
+    search, tried = CapacitySearch(10.0, 1000.0, lowest=2.0), []
+    while (rate := search.next_rate) is not None:
+        tried.append(rate)
+        search.tell("fail", 100, far=True)
+    assert tried == [10.0, 2.5, 2.0]
+    assert search.bracket.end == "lowest"
 
 
 def test_a_failure_that_does_not_hold_is_not_reported() -> None:
-    """Failing once and passing when tried again: the upper end is the next rate that fails twice."""
+    """Failing once, then passing: the upper end is the next rate that fails twice."""
     search = CapacitySearch(1.0, 1000.0)
     fails: dict[float, int] = {}
     while (rate := search.next_rate) is not None:
@@ -121,7 +120,7 @@ def test_a_failure_that_does_not_hold_is_not_reported() -> None:
 
 
 def test_a_search_that_must_settle_proves_its_best_rate() -> None:
-    """After `settle` only the highest rate that passed is tried, until it has passed three times."""
+    """After `settle` the highest rate that passed is tried until it has passed three times."""
     search = CapacitySearch(1.0, 1000.0)
     for judgement in ("pass", "pass", "fail"):
         search.tell(judgement, 100)

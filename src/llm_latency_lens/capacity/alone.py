@@ -1,4 +1,4 @@
-"""Requests sent one at a time, before any load: what the server does when nothing else keeps it busy."""
+"""Requests sent one at a time, before any load: how the server answers when it is idle."""
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ class Alone(Struct, frozen=True, kw_only=True):
     values: tuple[float | None, ...] = ()
 
     def missed(self, objectives: tuple[Objective, ...]) -> tuple[Objective, float] | None:
-        """An objective that single requests already miss, and its median; None where there is none."""
+        """An objective that single requests miss, and its median; None where there is none."""
         pairs = zip(objectives, self.values, strict=True)
         return next(((o, v) for o, v in pairs if v is not None and v >= o.limit), None)
 

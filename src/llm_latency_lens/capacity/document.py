@@ -36,7 +36,7 @@ def build_step(
         distribution = result.metrics.get(metric)
         return getattr(distribution, name) if distribution is not None else None
 
-    # A server that falls silent under a load fails; one that was silent from the first request is down.
+    # A server that falls silent under a load fails; one that never answered is down.
     silenced = explanation.reason == "silent" and judge.seen > 0
     judgement = "fail" if silenced else judge.judgement
     return CapacityStep(
@@ -91,5 +91,5 @@ def _natural(end: SearchEnd, outlook: Outlook, steps: tuple[CapacityStep, ...]) 
         )
     if end == "lowest":
         return Ending("lowest", f"not even {format_rate(lowest)} passed")
-    why = f"stopped after {len(steps)} steps: the same rates were judged differently at different times"
+    why = f"stopped after {len(steps)} steps: the same rates were judged differently over time"
     return Ending("steps", why)

@@ -61,7 +61,9 @@ def out_of_time(time_limit: float, rate: float | None = None, needed: float = 0.
         if rate is None
         else f"; the next step, {format_rate(rate)}, takes about {seconds(needed)}"
     )
-    why = f"the time for the search ({seconds(time_limit)}) does not suffice for more: raise --duration"
+    why = (
+        f"the time for the search ({seconds(time_limit)}) is not enough for more: raise --duration"
+    )
     return Ending("time", why + step)
 
 
@@ -80,7 +82,7 @@ def _unanswered(facts: Facts) -> Ending | None:
     if facts.step.end != "hopeless" and not silent:
         return None
     rate = format_rate(facts.latest.rate)
-    why = f"at {rate} the server no longer answers; a lower rate does not cure that: {facts.latest.why}"
+    why = f"at {rate} the server no longer answers; a lower rate would not help: {facts.latest.why}"
     return Ending("unanswered", why)
 
 

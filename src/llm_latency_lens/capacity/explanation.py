@@ -94,9 +94,9 @@ def _undecided(judge: ObjectiveJudge, rate: float) -> Explanation:
 def no_metric(objectives: list[str]) -> str:
     """That objectives cannot be judged, since no request has their metric."""
     return (
-        f"no request has the metric of {', '.join(objectives)}, so it is neither kept nor missed: an"
-        " answer of one token has no TPOT, one that does not stream has no TTFT; ask for longer answers,"
-        " or set another objective"
+        f"no request has the metric of {', '.join(objectives)}, so it is neither kept nor missed:"
+        " an answer of one token has no TPOT, one that does not stream has no TTFT; ask for longer"
+        " answers, or set another objective"
     )
 
 
@@ -111,8 +111,9 @@ def _short(judge: ObjectiveJudge, rate: float) -> str:
 
 def _late(doubt: Doubt, view: View) -> Explanation:
     words = (
-        f"this client began requests late: with its lateness {view.missed:,} of {view.requests:,} missed"
-        f" {view.objective.text}, without it {view.missed_on_time:,}; {CLIENT_REMEDY}"
+        f"this client began requests late: with its lateness {view.missed:,} of"
+        f" {view.requests:,} missed {view.objective.text}, without it {view.missed_on_time:,};"
+        f" {CLIENT_REMEDY}"
     )
     return Explanation("client", words, doubt.severity)
 
@@ -120,7 +121,7 @@ def _late(doubt: Doubt, view: View) -> Explanation:
 def _correlated(doubt: Doubt, view: View) -> Explanation:
     words = (
         f"requests are correlated: {view.requests:,} requests carry the information of about"
-        f" {view.requests / view.tau:,.0f} independent ones; more requests would tell (--step-requests)"
+        f" {view.requests / view.tau:,.0f} independent ones; more would tell (--step-requests)"
     )
     return Explanation("correlated", f"{_evidence(view)}; {words}", doubt.severity)
 

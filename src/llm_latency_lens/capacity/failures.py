@@ -64,7 +64,7 @@ class FailureTally:
         return 2 * self.rate_limited > self.failed
 
     def describe(self) -> str:
-        """The most frequent failure in words, with its count and the remedy; empty where there is none."""
+        """The most frequent failure in words, with count and remedy; empty where there is none."""
         if not self._counts:
             return ""
         kind, count = self._counts.most_common(1)[0]

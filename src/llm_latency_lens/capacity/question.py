@@ -26,8 +26,8 @@ class CapacityQuestion(Struct, frozen=True, kw_only=True):
         most: the highest rate to try (requests/s).
         precision: how close the ends of the bracket should be, as a ratio less one.
         confidence: of the whole bracket.
-        step_requests: the most requests of one step: the more, the closer to the capacity a rate can
-            still be judged.
+        step_requests: the most requests of one step: the more, the closer to the capacity a rate
+            can still be judged.
         time_limit: the most seconds that the whole search may take.
     """
 
@@ -65,7 +65,7 @@ def plan_capacity(
         command: the words that were typed, to be kept with the run.
 
     Raises:
-        UsageError: wrong objectives, steps that can decide nothing, or a load that contradicts itself.
+        UsageError: wrong objectives, too few requests a step, or a load that contradicts itself.
     """
     _check_step_requests(question)
     step = msgspec.structs.replace(
@@ -90,6 +90,6 @@ def _check_step_requests(question: CapacityQuestion) -> None:
     text = max(needed, key=needed.__getitem__)
     if question.step_requests < needed[text]:
         raise UsageError(
-            f"{text} cannot be judged by {question.step_requests:,} requests: even without a miss it"
-            f" takes {needed[text]:,}; set --step-requests to {4 * needed[text]:,} or more"
+            f"{text} cannot be judged by {question.step_requests:,} requests: even without a miss"
+            f" it takes {needed[text]:,}; set --step-requests to {4 * needed[text]:,} or more"
         )

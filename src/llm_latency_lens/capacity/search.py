@@ -76,7 +76,7 @@ async def find_capacity(
         plan: what `plan_capacity` made.
         sinks: get every record of every step.
         on_run: is given each step's run when it begins.
-        watch: is told several times a second how the search goes on, and of each step once it ended.
+        watch: is told several times a second how the search goes on, and of each ended step.
         stopping: whether the user wants the search to end; asked between and during steps.
 
     Raises:
@@ -135,7 +135,7 @@ class _Search:
         return None if self._ending is not None else self._rates.next_rate
 
     async def send_alone(self) -> None:
-        """Send a few requests one at a time: does the server answer, how fast, with which metrics?"""
+        """Send a few requests one at a time: is there an answer, how fast, with which metrics?"""
         step = StepRun(self._setting, None, None, PHASE)
         await step.execute(alone_order(self._plan.first.order))
         self._spent += sum((r.cost.total for r in step.records if r.cost), Decimal(0))
@@ -189,7 +189,7 @@ class _Search:
         await self._go_on(step, explanation, result)
 
     def _fewest_for(self, rate: float) -> int:
-        """A rate that has failed passes only with as many requests as that took: a quota shows late."""
+        """A rate that failed passes only with as many requests as that took: a quota shows late."""
         fails = [s.requests for s in self._steps if s.rate == rate and s.judgement == "fail"]
         return max((FEWEST, *fails))
 
@@ -253,7 +253,7 @@ class _Search:
 
     @property
     def _seconds_to_prove(self) -> float:
-        """What must be left after the next step to test the best rate so far as often as is needed."""
+        """What must be left after the next step to prove the best rate so far."""
         if self._rates.to_prove is None or self._rates.retesting or self._settled:
             return 0.0
         rate, times = self._rates.to_prove

@@ -18,7 +18,7 @@ from llm_latency_lens.units import NS_PER_S, MonoNs
 
 _TICK_NS = 200_000_000
 _SILENCE_S, _SILENCE_TIMES = 10.0, 20.0
-"""A server from which no request ends for so long, or for so many times its service time, is silent."""
+"""A server from which no request ends for so long, and so many service times, is silent."""
 
 StepEnd = Literal["", "judged", "futile", "hopeless", "silent", "time"]
 OnTick = Callable[[Run], None]
@@ -49,8 +49,8 @@ class StepSetting(Struct, frozen=True, kw_only=True):
 class StepRun:
     """Runs one load; `end` says what ended it before its last request, empty where nothing did.
 
-    Requests end in another order than they were sent, the quick ones first: judged in that order, an
-    overload would go unnoticed for too long. So they are heard in the order of their numbers.
+    Requests end in another order than they were sent, the quick ones first: judged in that order,
+    an overload would go unnoticed for too long. So they are heard in the order of their numbers.
 
     Args:
         setting: what all loads share.

@@ -28,10 +28,15 @@ _AIM = (
     option(
         "--find-capacity",
         is_flag=True,
-        help="Search for the highest rate that keeps the objectives of --slo (--duration: 30m).",
+        help="Search, for at most --duration (30m), for the highest rate that keeps --slo.",
     ),
     option("--slo", metavar="OBJECTIVES", help="What --find-capacity is to keep, such as 'ttft.p95<500ms,tpot.p95<50ms'."),
-    option("--max-rate", type=RATE, default="1000/s", help="Highest rate that --find-capacity tries; it begins with --rate, else with a light load."),
+    option(
+        "--max-rate",
+        type=RATE,
+        default="1000/s",
+        help="Highest rate that --find-capacity tries; it begins with --rate, else a light load.",
+    ),
     option("--step-requests", type=click.IntRange(300), default=2000, help="The most requests of one of its steps."),
 )  # fmt: skip
 _GOODPUT = (option("--goodput", metavar="LIMITS", default="", show_default=False, help="Count requests within limits, such as 'ttft<500ms,tpot<50ms'."),)  # fmt: skip

@@ -70,7 +70,7 @@ def search_capacity(target: str, given: dict[str, Any]) -> int:
 
 
 class SearchView:
-    """Shows a search on stderr: a line that renews itself on a terminal, else one every ten seconds."""
+    """Shows a search on stderr: a live line on a terminal, else one every ten seconds."""
 
     def __init__(self, question: CapacityQuestion, *, quiet: bool) -> None:
         self._quiet = quiet

@@ -28,23 +28,23 @@ from llm_latency_lens.units import NS_PER_S
 _LONGEST = 10.0
 """A failed request counts as one that took so many times the limit; longer ones as this."""
 _RAMP = 2.0
-"""Requests sent within so many service times of the first find a server that is still filling up."""
+"""Requests sent within so many service times of the first find a server that still fills up."""
 _RAMP_MOST = 50
-"""A failure is told by all requests but so many, since in an overload the service time itself grows."""
+"""A failure needs no longer ramp than this, since in an overload the service time itself grows."""
 _SETTLED, _SETTLED_AGAIN = 5.0, 10.0
 """A load passes only after so many service times beyond the ramp, more when it is tested again: a
 queue takes its time to show."""
 FEWEST = 30
 _MOST_NEEDED = 1_000_000
 _FUTILE, _FUTILE_SHARE = 2.0, 0.25
-"""A step is given up after a quarter of its requests if it seems to need twice as many as are left."""
+"""A step is given up after a quarter of its requests if it seems to need twice what is left."""
 _FLOOD, _DELUGE = 200, 60
 """An overload is one long excursion, which a test of independent requests never counts as many: it
 fails where more than half of the latest 200 violate the objective, or nearly all of the latest 60
 take at least three times their limit."""
 _FAR = 0.5
 _SHORT = 0.05
-"""A client that sends fewer requests per second than planned, by more than this share, decides nothing."""
+"""A client that sends at a rate lower than planned by more than this share decides nothing."""
 _DELAYED = frozenset({"ttft", "ttfvt", "ttfb", "ttfe", "e2e", "e2e_stream"})
 """Latencies that begin with the sending: a late start makes a user wait that much longer."""
 _WIDTHS = {
@@ -107,7 +107,7 @@ class Doubt(Struct, frozen=True, kw_only=True):
 
 
 class Series:
-    """One objective's values of each request: as measured (s), and over the limit with our lateness.
+    """One objective's values of each request: measured (s), and over the limit with our lateness.
 
     `high` takes the lateness at its worst, `low` at its best.
     """
@@ -176,10 +176,10 @@ class Series:
     def _tau(self, ratios: Floats) -> float:
         """The larger of the violations' autocorrelation time and that of the values.
 
-        While nothing is violated yet, only the values tell how alike neighbours are (decision 0013). Differences
-        that cannot matter do not count as dependence: values are rounded to their bias budget, or to a
-        tenth of their distance to the limit. The dither keeps a value that lies between two grains from
-        turning tiny, slow differences into large ones.
+        While nothing is violated yet, only the values tell how alike neighbours are (decision
+        0013). Differences that cannot matter do not count as dependence: values are rounded to
+        their bias budget, or to a tenth of their distance to the limit. The dither keeps a value
+        that lies between two grains from turning tiny, slow differences into large ones.
         """
         if not len(ratios):
             return 1.0
@@ -201,7 +201,7 @@ class Series:
 
 
 class ObjectiveJudge:
-    """Add the requests of one load in the order in which they were sent; `judgement` tells once it is sure.
+    """Add the requests of one load in the order of sending; `judgement` tells once it is sure.
 
     Args:
         objectives: all of them must be kept.
@@ -255,7 +255,7 @@ class ObjectiveJudge:
 
     @property
     def far(self) -> bool:
-        """Whether the judgement is clear: all values below half of their limits, or nearly all above."""
+        """Whether the judgement is clear: all values below half their limits, or most above."""
         if self.judgement == "pass":
             return all(view.highest < _FAR for view in self.views)
         return any(view.missed > 0.9 * view.requests > 0 for view in self.views)
@@ -304,7 +304,7 @@ class ObjectiveJudge:
 
     @property
     def still_needed(self) -> int | None:
-        """About how many more requests decide if they are like the others; None where nearly none would."""
+        """About how many more requests decide if they are like the others; None: far too many."""
         failing = [view for view in self.views if view.missed_share > view.allowed]
         if failing:
             needed = min(_needed(view, self._bar, log_evidence_above) for view in failing)

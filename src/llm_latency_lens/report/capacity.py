@@ -86,8 +86,8 @@ def _no_answer(capacity: Capacity) -> str:
 
 def _quota(rate: float) -> str:
     return (
-        f"from {format_rate(rate)} on the server refuses requests with 429 (rate limited): its quota is"
-        " the bound, not its speed"
+        f"from {format_rate(rate)} on the server refuses requests with 429 (rate limited):"
+        " its quota is the bound, not its speed"
     )
 
 

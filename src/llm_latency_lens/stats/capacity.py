@@ -1,9 +1,9 @@
-"""The highest rate that keeps an objective, as a bracket: [highest that passed, lowest that failed].
+"""The highest rate that keeps an objective, as a bracket of what passed and what failed.
 
 A pure search. The rate is raised until a step does not pass, then the bracket is halved on the log
 scale. Each step is judged by a test that may be looked at after every request. A rate that stays
-undecided is not exceeded. At the end both ends are tested again: the lower one must pass twice more,
-the upper one must fail once more.
+undecided is not exceeded. At the end both ends are tested again: the lower one must pass twice
+more, the upper one must fail once more.
 """
 
 import bisect
@@ -17,8 +17,8 @@ from llm_latency_lens.stats.sequential import log_evidence_below
 
 Judgement = Literal["pass", "fail", "undecided"]
 SearchEnd = Literal["", "bracketed", "highest", "lowest", "steps", "settled"]
-"""Why a search has no next rate: the ends are close enough, the highest allowed rate passed, no rate
-above the lowest one passed, too many steps, or it had to settle; empty while it goes on."""
+"""Why a search has no next rate: the ends are close enough, the highest allowed rate passed, not
+even the lowest one passed, too many steps, or it had to settle; empty while it goes on."""
 
 
 def fewest_requests(share: float, alpha: float) -> int:
@@ -50,7 +50,7 @@ class Bracket(Struct, frozen=True, kw_only=True):
 
     Attributes:
         passed: highest rate that passed three times; None where none did.
-        failed: lowest rate that failed, twice where the search came to its end; None where none did.
+        failed: lowest rate that failed, twice in a finished search; None where none did.
         confidence: of both ends together.
         steps: in the order in which they were tried.
         end: why there is no next rate.
@@ -76,7 +76,7 @@ class CapacitySearch:
 
     RETESTS = 2
     NEAR, FAR = 2.0, 4.0
-    """By what factor the rate changes while one end is unknown; FAR after a step far from the limit."""
+    """Factors of the rate while one end is unknown; FAR after a step far from the limit."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class CapacitySearch:
 
     @property
     def to_prove(self) -> tuple[float, int] | None:
-        """The highest rate that passed, below all that did not, and how often it must still pass."""
+        """The highest rate that passed below all that did not, and how often it must still pass."""
         passed = self._passed
         return None if passed is None else (passed, self.RETESTS + 1 - self._passes[passed])
 
@@ -207,7 +207,7 @@ class CapacitySearch:
         return passed is not None and self._ceiling / passed <= 1.0 + self._precision
 
     def _retest_failure(self) -> None:
-        """Once the lower end is proven: the lowest failure must be one again, or the next is looked at."""
+        """Once the lower end is proven, the lowest failure must fail again, else the next."""
         failed = min(self._fails, default=None)
         if failed is not None and self._fails[failed] == 1:
             self._rate = failed
