@@ -36,12 +36,9 @@ def build_step(
         distribution = result.metrics.get(metric)
         return getattr(distribution, name) if distribution is not None else None
 
-    # A server that falls silent under a load fails; one that never answered is down.
-    silenced = explanation.reason == "silent" and judge.seen > 0
-    judgement = "fail" if silenced else judge.judgement
     return CapacityStep(
         rate=rate,
-        judgement=judgement,
+        judgement=explanation.judgement,
         requests=judge.seen,
         again=again,
         ttft_p50=percentile("ttft", "p50"),

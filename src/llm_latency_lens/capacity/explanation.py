@@ -7,33 +7,68 @@ from msgspec import Struct
 from llm_latency_lens.capacity.step import StepRun
 from llm_latency_lens.metrics.objective_judge import Doubt, ObjectiveJudge, View
 from llm_latency_lens.model.capacity import ObjectiveValue, StepReason
+from llm_latency_lens.stats.capacity import Judgement
 from llm_latency_lens.units import NS_PER_S, format_duration, format_rate
 
 CLIENT_REMEDY = "give the client more cores (--workers) or a machine of its own"
 
 
 class Explanation(Struct, frozen=True):
-    """Why a step is undecided (empty where it is not), the words, and how grave the doubt is."""
+    """How a step was judged.
 
+    Attributes:
+        judgement: what the search goes by.
+        reason: why it is undecided; empty where it is not.
+        why: the evidence, and for an undecided step what would help.
+        severity: of the doubt; only the same reason may be compared.
+    """
+
+    judgement: Judgement
     reason: StepReason
     why: str
     severity: float = 0.0
 
 
 def explain(judge: ObjectiveJudge, step: StepRun, rate: float) -> Explanation:
-    """The reason and the words for one step."""
-    ended = _ENDS.get("user" if step.stopped_by_user else step.end)
-    if ended is not None:
-        return ended(step)
+    """The judgement of one step, the reason and the words."""
+    if step.end in _BROKEN:
+        return _BROKEN[step.end](judge, step)
+    if judge.judgement != "undecided":
+        return _decided(judge, step)
+    return _cut_short(step) or _undecided(judge, rate)
+
+
+def _decided(judge: ObjectiveJudge, step: StepRun) -> Explanation:
     if judge.judgement == "pass":
-        return Explanation("", "; ".join(_evidence(view) for view in judge.views))
-    if judge.judgement == "fail":
-        worst = max(judge.views, key=lambda view: view.missed_share / view.allowed)
-        failures = step.failures.describe()
-        return Explanation(
-            "", _evidence(worst, allowed=True) + (f"; {failures}" if failures else "")
-        )
-    return _undecided(judge, rate)
+        return Explanation("pass", "", "; ".join(_evidence(view) for view in judge.views))
+    worst = max(judge.views, key=lambda view: view.missed_share / view.allowed)
+    why = "; ".join(filter(None, (_evidence(worst, allowed=True), step.failures.describe())))
+    return Explanation("fail", "", why)
+
+
+def _cut_short(step: StepRun) -> Explanation | None:
+    if step.stopped_by_user:
+        return Explanation("undecided", "stopped", "stopped by the user")
+    if step.end == "time":
+        return Explanation("undecided", "time", "no time was left for more requests")
+    return None
+
+
+def _hopeless(_: ObjectiveJudge, step: StepRun) -> Explanation:
+    """It says nothing of the load: a server that went away may come back."""
+    return Explanation("undecided", "unanswered", step.failures.describe())
+
+
+def _silent(judge: ObjectiveJudge, step: StepRun) -> Explanation:
+    """A server that falls silent under a load fails; one that never answered is down."""
+    why = f"no request ended for {seconds(step.patience)}: the server stopped answering"
+    return Explanation("fail" if judge.seen else "undecided", "silent", why)
+
+
+_BROKEN: dict[str, Callable[[ObjectiveJudge, StepRun], Explanation]] = {
+    "hopeless": _hopeless,
+    "silent": _silent,
+}
 
 
 def objective_values(judge: ObjectiveJudge) -> tuple[ObjectiveValue, ...]:
@@ -79,15 +114,16 @@ def _undecided(judge: ObjectiveJudge, rate: float) -> Explanation:
     doubt = judge.doubt
     if doubt.reason == "metric":
         return Explanation(
+            "undecided",
             "metric",
             no_metric([v.objective.text for v in judge.views if v.without and not v.requests]),
         )
     if doubt.reason == "slow":
         sent = format_rate(judge.sent_share * rate)
         words = f"this client sent {sent} instead of {format_rate(rate)}: {CLIENT_REMEDY}"
-        return Explanation("client", words, doubt.severity)
+        return Explanation("undecided", "client", words, doubt.severity)
     if doubt.view is None:
-        return Explanation("short", _short(judge, rate))
+        return Explanation("undecided", "short", _short(judge, rate))
     return _OF_VIEW[doubt.reason](doubt, doubt.view)
 
 
@@ -115,7 +151,7 @@ def _late(doubt: Doubt, view: View) -> Explanation:
         f" {view.requests:,} missed {view.objective.text}, without it {view.missed_on_time:,};"
         f" {CLIENT_REMEDY}"
     )
-    return Explanation("client", words, doubt.severity)
+    return Explanation("undecided", "client", words, doubt.severity)
 
 
 def _correlated(doubt: Doubt, view: View) -> Explanation:
@@ -123,24 +159,18 @@ def _correlated(doubt: Doubt, view: View) -> Explanation:
         f"requests are correlated: {view.requests:,} requests carry the information of about"
         f" {view.requests / view.tau:,.0f} independent ones; more would tell (--step-requests)"
     )
-    return Explanation("correlated", f"{_evidence(view)}; {words}", doubt.severity)
+    return Explanation("undecided", "correlated", f"{_evidence(view)}; {words}", doubt.severity)
 
 
 def _near(doubt: Doubt, view: View) -> Explanation:
     words = "too near the limit to tell from so few requests; more would tell (--step-requests)"
-    return Explanation("near", f"{_evidence(view, allowed=True)}; {words}", doubt.severity)
+    return Explanation(
+        "undecided", "near", f"{_evidence(view, allowed=True)}; {words}", doubt.severity
+    )
 
 
 _OF_VIEW: dict[str, Callable[[Doubt, View], Explanation]] = {
     "late": _late,
     "correlated": _correlated,
     "near": _near,
-}
-_ENDS: dict[str, Callable[[StepRun], Explanation]] = {
-    "user": lambda _: Explanation("stopped", "stopped by the user"),
-    "time": lambda _: Explanation("time", "no time was left for more requests"),
-    "silent": lambda step: Explanation(
-        "silent", f"no request ended for {seconds(step.patience)}: the server stopped answering"
-    ),
-    "hopeless": lambda step: Explanation("unanswered", step.failures.describe()),
 }

@@ -65,7 +65,7 @@ class CapacityStep(Struct, frozen=True, kw_only=True):
         objectives: how each objective stood.
         reason: why the step is undecided: too near the limit, correlated requests, too short a time,
             a late client, a missing metric, a silent server, a server that no longer answers, stopped
-            by the user, out of time; empty where it is decided.
+            by the user, out of time; empty where the requests themselves decide.
         why: the evidence for the judgement, and for an undecided step what would help.
     """
 
