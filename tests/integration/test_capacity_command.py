@@ -54,7 +54,8 @@ def test_an_objective_that_nothing_keeps_ends_the_search_at_once(
     assert code == 3
     assert (document["passed"], document["failed"]) == (None, 40.0)
     assert "one request at a time" in document["why"]
-    assert document["steps"][0]["requests"] < 400
+    assert document["end"] == "alone"
+    assert document["steps"][0]["requests"] < 100
 
 
 def test_a_run_ends_when_it_knows_enough(tmp_path: pathlib.Path) -> None:
@@ -104,8 +105,12 @@ def test_what_a_reached_goal_left_unsent_is_no_failure(tmp_path: pathlib.Path) -
         (["--find-capacity", "--slo", "ttft<1s"], "is not an objective"),
         (["--find-capacity", "--slo", "ttft.p95<1s", "-c", "4"], "--concurrency contradicts"),
         (
-            ["--find-capacity", "--slo", "ttft.p95<1s", "--max-rate", "0.5/s"],
+            ["--find-capacity", "--slo", "ttft.p95<1s", "--rate", "1/s", "--max-rate", "0.5/s"],
             "--max-rate must be above",
+        ),
+        (
+            ["--find-capacity", "--slo", "ttft.p99.9<1s"],
+            "set --step-requests to",
         ),
         (["--until-precise", "ttft"], "is not a precision"),
     ],

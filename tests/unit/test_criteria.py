@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.support.records import answered, refused
+from tests.support.records import answered
 
 from llm_latency_lens.criteria.allowance import parse_allowances
 from llm_latency_lens.criteria.condition import RELATIONS, state_of
@@ -149,24 +149,15 @@ def test_a_relation_means_what_it_says_of_an_objective() -> None:
     """A latency of exactly the limit violates `<` and keeps `<=`; one above violates both."""
     record, above = answered(0, 0.0, 500.0), answered(0, 0.0, 500.001)
     below, at_most = parse_objectives("ttft.p95<500ms,ttft.p95<=500ms")
-    excesses = [below.of(record), at_most.of(record), below.of(above), at_most.of(above)]
-    assert [excess is not None and excess >= 1.0 for excess in excesses] == [
-        True,
-        False,
-        True,
-        True,
-    ]
+    pairs = [(below, record), (at_most, record), (below, above), (at_most, above)]
+    reached = [(objective.metric.of(one) or 0.0) >= objective.limit for objective, one in pairs]
+    assert reached == [True, False, True, True]
 
 
 def test_a_request_without_the_metric_is_neither_within_nor_beyond() -> None:
-    """A success of one token has no TPOT; a failure keeps no objective."""
+    """A success of one token has no TPOT."""
     single = answered(0, 0.0, 100.0, tokens=1)
     assert parse_limits("tpot<1s")[0].met_by(single) is None
-    (objective,) = parse_objectives("tpot.p95<1s")
-    assert objective.of(single) is None
-    excess = objective.of(refused(1, 0.0))
-    assert excess is not None
-    assert excess >= 1.0
 
 
 PIECES = st.one_of(

@@ -13,7 +13,7 @@ from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.compare import Planned, compare
 from llm_latency_lens.errors import ExitCode
 from llm_latency_lens.interpret.interpret import subject_of
-from llm_latency_lens.model.capacity import Capacity
+from llm_latency_lens.model.capacity import Capacity, CapacityEnd
 from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.profiler import Benchmark, Profiler, run
@@ -36,6 +36,19 @@ COMPARED: dict[str, ExitCode] = {
 }
 """What a comparison's finding makes it exit with."""
 
+SEARCHED: dict[CapacityEnd, ExitCode] = {
+    "metric": ExitCode.TOO_FEW_SAMPLES,
+    "undecided": ExitCode.TOO_FEW_SAMPLES,
+    "time": ExitCode.TOO_FEW_SAMPLES,
+    "steps": ExitCode.TOO_FEW_SAMPLES,
+    "stopped": ExitCode.TOO_FEW_SAMPLES,
+    "unanswered": ExitCode.THRESHOLD_FAILED,
+    "quota": ExitCode.THRESHOLD_FAILED,
+    "client": ExitCode.INVALID_MEASUREMENT,
+    "spend_limit": ExitCode.MONEY_CAP,
+}
+"""What the end of a search without a proven rate makes it exit with, whether or not a rate has failed."""
+
 D = TypeVar("D", Result, Comparison, Capacity)
 
 
@@ -53,11 +66,12 @@ class Keeping(Struct, frozen=True, kw_only=True):
 
 
 class Watch(Struct, frozen=True):
-    """Who gets the records, the raw attempts and the run itself."""
+    """Who gets the records, the raw attempts and the run itself; `stopping` once the user wants an end."""
 
     sinks: tuple[Sink, ...]
     raw: RawSink | None
     on_run: Callable[[Run], None]
+    stopping: Callable[[], bool]
 
 
 def run_benchmark(
@@ -92,15 +106,15 @@ def run_capacity(
     search: Callable[[Watch], Coroutine[Any, Any, Capacity]], first: Benchmark, keeping: Keeping
 ) -> tuple[Capacity, int, pathlib.Path]:
     """As `run_benchmark`, for a search of capacity; `first` is its first step."""
-    found, signalled, folder = run_kept(first, keeping, search)
-    code: int = ExitCode.OK
+    capacity, signalled, folder = run_kept(first, keeping, search)
+    judged = capacity.failed is not None
+    other = ExitCode.THRESHOLD_FAILED if judged else ExitCode.TOO_FEW_SAMPLES
+    code: int = SEARCHED.get(capacity.end, other)
     if signalled is not None:
         code = signalled
-    elif "money cap" in found.why:
-        code = ExitCode.MONEY_CAP
-    elif found.passed is None:
-        code = ExitCode.THRESHOLD_FAILED if found.failed is not None else ExitCode.TOO_FEW_SAMPLES
-    return found, keeping.forgiven(code), folder
+    elif capacity.passed is not None and code != ExitCode.MONEY_CAP:
+        code = ExitCode.OK
+    return capacity, keeping.forgiven(code), folder
 
 
 def run_kept(
@@ -118,7 +132,8 @@ def run_kept(
 
     async def watched() -> D:
         try:
-            return await go(Watch((writer.append, view.sink), raw, view.attach))
+            sinks = (writer.append, view.sink)
+            return await go(Watch(sinks, raw, view.attach, lambda: view.exit_code is not None))
         finally:
             view.close()
 

@@ -32,7 +32,7 @@ _AIM = (
     option(
         "--find-capacity",
         is_flag=True,
-        help="Search for the highest rate that keeps the objectives of --slo.",
+        help="Search, for at most --duration (30m), for the highest rate that keeps --slo.",
     ),
     option(
         "--slo",
@@ -43,7 +43,7 @@ _AIM = (
         "--max-rate",
         type=RATE,
         default="1000/s",
-        help="The highest rate that --find-capacity tries; it begins with --rate.",
+        help="Highest rate that --find-capacity tries; it begins with --rate, else a light load.",
     ),
     option(
         "--step-requests",

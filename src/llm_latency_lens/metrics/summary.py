@@ -82,7 +82,7 @@ class Summary:
         ok = record.outcome.kind is OutcomeKind.OK
         self.outcomes[record.outcome.kind.value] += 1
         self.timeline.add(record, ok=ok)
-        begun = _begun(record)
+        begun = begun_at(record)
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
         if record.connection is not None:
@@ -244,7 +244,7 @@ def _time_in_flight(record: Record) -> float:
     return (record.marks.ended - record.dequeued) / NS_PER_S if record.phase == "measure" else 0.0
 
 
-def _begun(record: Record) -> int | None:
+def begun_at(record: Record) -> int | None:
     """When we set about it: a new connection's making is the network's time, not our lateness."""
     marks = record.marks
     return next(

@@ -1,54 +1,123 @@
-"""A search for capacity, to be read."""
+"""A search for capacity, to be read: the answer first, then what it rests on."""
 
-from llm_latency_lens.model.capacity import Capacity, CapacityStep
+from llm_latency_lens.model.capacity import Capacity, CapacityStep, ObjectiveValue, StepReason
 from llm_latency_lens.report.document import Fact, Facts, Note, Report, Table
 from llm_latency_lens.units import NS_PER_S, format_duration, format_rate
 
+_REASONS: dict[StepReason, str] = {
+    "": "nothing was judged",
+    "near": "too near the limit",
+    "correlated": "requests are correlated",
+    "short": "too short for answers that long",
+    "client": "this client was late",
+    "metric": "no request has the metric",
+    "silent": "the server fell silent",
+    "unanswered": "the server no longer answers",
+    "stopped": "stopped by the user",
+    "time": "no time was left",
+}
+"""Why a step is undecided, in short; its evidence says more."""
+
 
 def capacity_report(capacity: Capacity) -> Report:
-    """The bracket first, then the steps that led to it."""
-    slo = ", ".join(capacity.objectives)
+    """The answer first, then the steps that led to it."""
+    judged = sum(step.requests for step in capacity.steps)
     facts = [
-        Fact("objectives", slo),
-        Fact("search", f"{len(capacity.steps)} steps, {sum(s.requests for s in capacity.steps):,} requests judged", capacity.why),
-    ]  # fmt: skip
-    rows = tuple(_row(step) for step in capacity.steps)
-    columns = ("rate", "", "requests", "succeeded", "TTFT p50", "TTFT p95", "TPOT p50", "")
-    table = Table(
-        "Steps", columns, rows, "each step is judged while it goes on, and ends when that is sure"
-    )
+        Fact("objectives", ", ".join(capacity.objectives)),
+        Fact("search", f"{len(capacity.steps)} steps, {judged:,} requests judged"),
+    ]
+    if capacity.passed is not None:
+        facts.append(Fact("it ended", capacity.why))
+    if capacity.alone is not None:
+        alone = format_duration(capacity.alone * NS_PER_S)
+        facts.append(Fact("one at a time", f"a request takes {alone} (median)"))
+    if capacity.rate_limited_from is not None:
+        facts.append(Fact("rate limit", _quota(capacity.rate_limited_from)))
+    blocks = (_answer(capacity), Facts("Capacity", tuple(facts)))
     title = f"{capacity.run['spec']['target']} - capacity {capacity.run['id']}"
-    return Report(title, (_verdict(capacity), Facts("Capacity", tuple(facts)), table))
+    return Report(title, (*blocks, *_steps(capacity)))
 
 
-def _verdict(capacity: Capacity) -> Note:
-    sure = f"({capacity.confidence:.0%} confidence)"
+def _steps(capacity: Capacity) -> tuple[Table | Facts, ...]:
+    """A row for each step, and the evidence for each; nothing where no rate was tried."""
+    if not capacity.steps:
+        return ()
+    columns = ("rate", "", "requests", "succeeded", "TTFT p50", "TTFT p95", "TPOT p50")
+    rows = tuple(_row(step) for step in capacity.steps)
+    note = "each step is judged while it goes on, and ends as soon as it is decided"
+    table = Table("Steps", columns, rows, note)
+    evidence = tuple(Fact(_name(step), step.why) for step in capacity.steps)
+    return (table, Facts("Evidence", evidence))
+
+
+def _answer(capacity: Capacity) -> Note:
+    confidence = f"{capacity.confidence:.0%} confidence"
     if capacity.passed is None:
-        failed = "" if capacity.failed is None else f"; {_rate(capacity.failed)} fails"
-        return Note(f"no rate surely keeps the objectives{failed}", "bad")
-    if capacity.failed is None:
-        return Note(
-            f"holds at least {_rate(capacity.passed)} {sure}; no rate surely failed", "good"
-        )
-    words = f"holds {_rate(capacity.passed)}, fails at {_rate(capacity.failed)} {sure}"
-    return Note(words, "good")
+        return Note(_no_answer(capacity), "bad")
+    # Without a failure the rate is a lower bound only.
+    least = "at least " if capacity.failed is None else ""
+    words = f"holds {least}{format_rate(capacity.passed)} ({confidence}){_values(capacity)}"
+    return Note(words + _above(capacity), "good")
+
+
+def _above(capacity: Capacity) -> str:
+    """What is known of higher rates."""
+    parts = []
+    if capacity.failed is not None:
+        parts.append(f"fails at {format_rate(capacity.failed)}")
+    if capacity.rate_limited_from is not None:
+        parts.append(_quota(capacity.rate_limited_from))
+    undecided = [step for step in capacity.steps if step.judgement == "undecided"]
+    lowest = min(undecided, key=lambda step: step.rate, default=None)
+    if lowest is not None and lowest.rate < (capacity.failed or float("inf")):
+        parts.append(f"undecided at {format_rate(lowest.rate)} ({_REASONS[lowest.reason]})")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _no_answer(capacity: Capacity) -> str:
+    words = "no rate is proven to keep the objectives"
+    if capacity.failed is not None:
+        words += f"; {format_rate(capacity.failed)} fails"
+    once = [step.rate for step in capacity.steps if step.judgement == "pass"]
+    if once:
+        words += f"; {format_rate(max(once))} passed, and was not tested often enough"
+    return f"{words}: {capacity.why}"
+
+
+def _quota(rate: float) -> str:
+    return (
+        f"from {format_rate(rate)} on the server refuses requests with 429 (rate limited):"
+        " its quota is the bound, not its speed"
+    )
+
+
+def _values(capacity: Capacity) -> str:
+    """The objectives' percentiles at the rate that passed, with their limits."""
+    passes = [s for s in capacity.steps if s.rate == capacity.passed and s.judgement == "pass"]
+    values = passes[-1].objectives if passes else ()
+    return f": {', '.join(_value(value) for value in values)}" if values else ""
+
+
+def _value(value: ObjectiveValue) -> str:
+    name = value.metric.upper().replace("_", " ")
+    limit = format_duration(value.limit * NS_PER_S)
+    return f"{name} p{100.0 * value.p:g} {_time(value.value)} (limit {limit})"
+
+
+def _name(step: CapacityStep) -> str:
+    return f"{format_rate(step.rate)} {'again ' if step.again else ''}{step.judgement}"
 
 
 def _row(step: CapacityStep) -> tuple[str, ...]:
     return (
-        _rate(step.rate),
+        format_rate(step.rate),
         ("again: " if step.again else "") + step.judgement,
         f"{step.requests:,}",
         f"{step.ok:,}",
         _time(step.ttft_p50),
         _time(step.ttft_p95),
         _time(step.tpot_p50),
-        step.words,
     )
-
-
-def _rate(rate: float) -> str:
-    return format_rate(rate, "requests")
 
 
 def _time(seconds: float | None) -> str:

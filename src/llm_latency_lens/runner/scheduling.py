@@ -30,5 +30,5 @@ def ask_for_short_slices() -> bool:
     size = _ATTRIBUTES.size
     attributes = _ATTRIBUTES.pack(size, os.SCHED_OTHER, 0, os.nice(0), 0, SLICE_NS, 0, 0)
     with contextlib.suppress(OSError, AttributeError):
-        return ctypes.CDLL(None).syscall(number, 0, attributes, 0) == 0
+        return bool(ctypes.CDLL(None).syscall(number, 0, attributes, 0) == 0)
     return False
