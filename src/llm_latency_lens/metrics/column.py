@@ -32,7 +32,7 @@ Order = NDArray[np.int64]
 
 
 def bias_budget(unit: str, median: float) -> float:
-    """Return the bias that a metric bears: 1 % of its median, of times at least half a millisecond."""
+    """Return the bias a metric bears: 1 % of its median, of times half a millisecond at least."""
     return max(0.0005 if unit == "s" else 1e-9, 0.01 * abs(median))
 
 
@@ -166,7 +166,7 @@ class PooledColumn:
             self.weights.frombytes(weights.tobytes())
 
     def distribution(self, unit: str) -> Distribution:
-        """Summarise over all values by weight; intervals hold over requests, never single values."""
+        """Summarise over all values by weight; intervals hold over requests, not values."""
         if not self.values:
             return Distribution(unit=unit, n=0, needs=_needs(0))
         values = np.frombuffer(self.values, np.float64)
