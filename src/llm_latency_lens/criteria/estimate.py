@@ -1,6 +1,5 @@
 """What a result says of one quantity: its value, and the interval in which it lies."""
 
-import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Literal
@@ -8,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from llm_latency_lens.model.result import Distribution, Result, Verdict
-from llm_latency_lens.stats.beta import share_interval, student_t_quantile
+from llm_latency_lens.stats.beta import share_interval
 
 Shape = Literal["symmetric", "largest", "smallest"]
 
@@ -45,8 +44,6 @@ def of_distribution(found: Distribution | None, statistic: str) -> QuantityEstim
         return QuantityEstimate(value=None, needs=1)
     value: float | None = getattr(found, statistic)
     interval = found.interval.get(statistic)
-    if statistic == "mean":
-        interval = _mean_interval(found)
     return QuantityEstimate(
         value=value,
         interval=_widened(interval, found.width.get(statistic, 0.0)),
@@ -54,15 +51,6 @@ def of_distribution(found: Distribution | None, statistic: str) -> QuantityEstim
         needs=found.needs.get(statistic),
         verdict=found.verdict or "VALID",
     )
-
-
-def _mean_interval(found: Distribution) -> tuple[float, float] | None:
-    """Student's interval, widened where neighbouring requests depend on each other."""
-    if found.mean is None or found.std is None:
-        return None
-    reach = student_t_quantile(0.975, found.n - 1) * found.std
-    reach *= math.sqrt((found.tau or 1.0) / found.n)
-    return found.mean - reach, found.mean + reach
 
 
 def _widened(interval: tuple[float, float] | None, width: float) -> tuple[float, float] | None:

@@ -71,10 +71,11 @@ class PrecisionWatch:
         """
         rest = (self._ahead[number] for number in sorted(self._ahead))
         last = precision_of(self.goal, [*self._values, *(v for v in rest if v is not None)])
-        if self._ending is None or self._ending.interval is None or last.interval is None:
+        if self._ending is None or self._ending.interval is None:
             return last
-        low = max(last.interval[0], self._ending.interval[0])
-        high = min(last.interval[1], self._ending.interval[1])
+        low, high = self._ending.interval
+        if last.interval is not None:
+            low, high = max(low, last.interval[0]), min(high, last.interval[1])
         return last if low > high else _known_within(last, self.goal, (low, high))
 
 
@@ -82,11 +83,13 @@ def precision_of(goal: PrecisionGoal, values: Sequence[float]) -> Precision:
     """Return how well values in the order of their requests' numbers say a percentile."""
     series = np.array(values, np.float64)
     n = len(series)
+    if not n:
+        return Precision(goal=goal.text, reached=False, n=0)
     ranks = anytime_ranks(n, goal.p, tau=tail_dependence(series, goal.p))
-    if ranks is None:
-        return Precision(goal=goal.text, reached=False, n=n)
     ordered = np.sort(series)
     known = Precision(goal=goal.text, reached=False, n=n, value=quantile(ordered, goal.p))
+    if ranks is None:
+        return known
     return _known_within(known, goal, (float(ordered[ranks[0]]), float(ordered[ranks[1]])))
 
 

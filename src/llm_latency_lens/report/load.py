@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
+from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.result import (
     HEADLINE,
     Check,
@@ -235,11 +236,18 @@ def _precision(result: Result) -> Block | None:
         return None
     if found.interval is None or found.width is None:
         return Note(f"{found.goal}: {found.n:,} requests support no interval yet", "warn")
-    low, high = (_time(end) for end in found.interval)
-    known = f"{_time(found.value)} within {found.width:.1%} ({low} .. {high}) after {found.n:,} requests"
+    unit = BY_NAME[found.goal.partition(".")[0]].unit
+    value, low, high = (_in_unit(number, unit) for number in (found.value, *found.interval))
+    known = f"{value} within {found.width:.1%} ({low} .. {high}) after {found.n:,} requests"
     if found.reached:
         return Note(f"{found.goal} reached: {known}", "good")
     return Note(f"{found.goal} not reached: {known}; measure longer", "warn")
+
+
+def _in_unit(value: float | None, unit: str) -> str:
+    if unit == "s" or value is None:
+        return _time(value)
+    return f"{value:.4g}" if unit in {"count", "ratio"} else f"{value:.4g} {unit}"
 
 
 def _throughput(result: Result) -> Block | None:
@@ -291,7 +299,7 @@ def _tokens(result: Result) -> Block | None:
 
 def _failures(result: Result) -> Block | None:
     rows = [_failure(failure) for failure in result.failures]
-    not_sent = result.outcomes["not_sent"]
+    not_sent = result.outcomes["not_sent"] - result.offered.withheld
     if not_sent:
         rows.append(
             Fact("not_sent", f"{not_sent:,}", "planned, but the run was stopped before", "warn")
