@@ -26,7 +26,7 @@ def test_profile_shows_the_anatomy(tmp_path: pathlib.Path) -> None:
     assert found.code == 0
     for word in (
         "TCP",
-        "request written",
+        "upload",
         "first byte",
         "first event",
         "first token",

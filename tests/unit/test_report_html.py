@@ -194,7 +194,7 @@ def test_the_waterfall_of_an_unstreamed_answer_has_no_tokens() -> None:
     """A document: its first byte, then its end."""
     record = msgspec.structs.replace(answered(0, 0.0, 100.0), streamed=False)
     labels = [s.label for b in anatomy(record).blocks if isinstance(b, Waterfall) for s in b.spans]
-    assert labels == ["request written", "first byte", "end"]
+    assert labels == ["upload", "first byte", "end"]
 
 
 def anatomy_facts(record: Record) -> list[Fact]:
