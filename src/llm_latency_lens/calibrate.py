@@ -1,6 +1,8 @@
 """The instrument measures itself against the embedded simulator: its error, and what its work costs.
 
-A run at the load in question gives the error of every kind of value by the simulator's ledger. Four
+A run at the load in question gives the error of every kind of value by the simulator's ledger; its
+arrivals are stamped by their packets where that is permitted, so that reading late is no part of it (the
+widths of each run tell that). Four
 short runs that differ in reads, events, bytes and requests give the CPU time that each of these takes.
 """
 
@@ -15,6 +17,7 @@ from llm_latency_lens.errors import MachineError
 from llm_latency_lens.load import Load
 from llm_latency_lens.model.calibration import Calibration, CostModel, InstrumentError
 from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.model.recording import StampSource
 from llm_latency_lens.model.request import Request
 from llm_latency_lens.model.result import Result
 from llm_latency_lens.model.truth import Truth
@@ -26,6 +29,7 @@ from llm_latency_lens.simulator.process import SimulatorProcess
 from llm_latency_lens.simulator.spec import SimulatorSpec
 from llm_latency_lens.simulator.truth import compare_with_ledger
 from llm_latency_lens.stats.nonnegative import fit_nonnegative
+from llm_latency_lens.transport.packets import packets_permitted
 from llm_latency_lens.units import NS_PER_S
 from llm_latency_lens.workload.workload import Workload, of_prompts
 
@@ -78,7 +82,8 @@ async def calibrate(
     conditions = conditions or Conditions()
     say = on_step or (lambda _: None)
     say(f"instrument error at {conditions.concurrency} streams")
-    result, truth = await _measured(conditions)
+    stamps: StampSource = "packet" if packets_permitted() else "auto"
+    result, truth = await _measured(conditions, stamps)
     say("CPU time of requests, reads, events and bytes")
     return Calibration(
         errors={**_errors(truth), **_slip(result)},
@@ -86,12 +91,13 @@ async def calibrate(
         workers=conditions.workers,
         concurrency=conditions.concurrency,
         event_rate=conditions.event_rate,
+        stamps=stamps,
         at=_today(),
         machine=describe_machine(),
     )
 
 
-async def _measured(conditions: Conditions) -> tuple[Result, Truth]:
+async def _measured(conditions: Conditions, stamps: StampSource) -> tuple[Result, Truth]:
     itl = round(NS_PER_S / conditions.event_rate)
     lifetime = (_TTFT + itl * _TOKENS) / NS_PER_S
     # Open loop, so that the schedule's slip is measured too; as many streams as were asked for.
@@ -101,6 +107,7 @@ async def _measured(conditions: Conditions) -> tuple[Result, Truth]:
         workers=conditions.workers,
         warmup=conditions.concurrency,
         seed=1,
+        stamps=stamps,
     )
     spec = SimulatorSpec(
         ttft=Latency("constant", _TTFT), itl=Latency("constant", itl), tokens=_TOKENS, seed=1

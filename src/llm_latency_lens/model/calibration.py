@@ -3,6 +3,8 @@
 import msgspec
 from msgspec import Struct
 
+from llm_latency_lens.model.recording import StampSource
+
 CALIBRATION_SCHEMA = "llm-latency-lens/calibration/2"
 
 TYPICAL_EVENT = 250
@@ -52,7 +54,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     """What `calibrate` found.
 
     `errors` by kind: ttft, e2e, tpot, gap, slip; measured at `event_rate` with `concurrency` streams in
-    `workers` measuring processes. `cost` is of each process. `machine` identifies where it holds.
+    `workers` measuring processes, with arrivals stamped by `stamps`. `cost` is of each process. `machine` identifies where it holds.
     """
 
     errors: dict[str, InstrumentError]
@@ -62,6 +64,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     event_rate: float
     at: str
     machine: dict[str, str]
+    stamps: StampSource = "auto"
     schema: str = CALIBRATION_SCHEMA
 
     def for_workers(self, workers: int) -> "Calibration":

@@ -38,11 +38,15 @@ def calibration_report(calibration: Calibration) -> Report:
     )
     facts = Facts("CPU time of a measuring process, and the load that fills it by forecast", costs)
     load = f"{calibration.concurrency} streams of {calibration.event_rate:g} token events/s each"
+    stamped = (
+        "their packets" if calibration.stamps == "packet" else "the kernel, late reads included"
+    )
     table = Table(
         "Instrument error",
         ("", "p50", "p99", "n"),
         rows,
-        "absolute difference between ours and the simulator's ledger, value by value; the loopback is in it",
+        "absolute difference between ours and the simulator's ledger, value by value; the loopback is in"
+        f" it; arrivals were stamped by {stamped}",
     )
     note = Note(f"calibrated {calibration.at} with {load}", "plain")
     return Report("Calibration of this machine", (note, table, facts))
