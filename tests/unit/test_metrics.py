@@ -66,6 +66,7 @@ def test_every_metric_by_hand() -> None:
         "tokens_per_event": 1.0, "coalesced": 0.0, "queue": 0.002, "send": 0.0001, "dns": None, "tcp": 0.001,
         "proxy": None, "tls": None, "connect": 0.001, "network_rtt": 0.00003, "retransmits": 0.0,
         "server_prompt": None, "server_generation": None, "server_time": None,
+        "server_until_response": None, "upload": None,
     }  # fmt: skip
     assert found == {
         name: value if value is None else pytest.approx(value) for name, value in expected.items()
