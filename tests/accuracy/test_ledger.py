@@ -74,7 +74,7 @@ def test_a_cold_start_is_in_the_ledger_and_in_our_numbers() -> None:
     records: list[Record] = []
     with SimulatorProcess(sim) as simulator:
         profiler = Profiler("openai:sim", base_url=simulator.base_url, environment={})
-        run(profiler.benchmark(Load(requests=3), "x", sinks=[records.append]))
+        run(profiler.benchmark(Load(requests=3, warmup=0), "x", sinks=[records.append]))
         ledger = simulator.stop()
     assert [entry.cold for entry in ledger.entries] == [True, False, False]
     first, second = ((r.first_token or 0) - (r.marks.sent or 0) for r in records[:2])
