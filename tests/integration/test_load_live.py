@@ -53,13 +53,13 @@ def test_a_closed_loop_tells_what_a_stalled_server_kept_it_from_sending(
 def test_whole_answers_give_no_rate_beyond_what_is_possible(
     tmp_path: pathlib.Path, requests: int, slots: int
 ) -> None:
-    """Each slot can have at most one answer of ten tokens in 50 ms, in the steady window as in the whole run."""
+    """At most one answer of ten tokens a slot in 50 ms, and hardly less than over the whole run."""
     with whole_answers() as server:
         address = f"http://127.0.0.1:{server.port}/v1"
         found = benchmark(address, tmp_path, "--no-stream", "-n", str(requests), "-c", str(slots))
     rates, possible = found["throughput"], slots / SERVICE
-    assert 0.5 * possible < rates["requests"] <= possible
-    assert 0.5 * possible < rates["output_tokens"] / 10 <= possible
+    assert 0.7 * rates["wall_requests"] < rates["requests"] <= possible
+    assert 0.7 * rates["wall_output_tokens"] < rates["output_tokens"] <= 10 * possible
     assert found["offered"]["achieved"] == pytest.approx(rates["requests"])
 
 
