@@ -47,12 +47,6 @@ _SHORT = 0.05
 """A client that sends at a rate lower than planned by more than this share decides nothing."""
 _DELAYED = frozenset({"ttft", "ttfvt", "ttfb", "ttfe", "e2e", "e2e_stream"})
 """Latencies that begin with the sending: a late start makes a user wait that much longer."""
-_WIDTHS = {
-    "ttft": "first_token",
-    "ttfvt": "first_visible",
-    "ttfe": "first_event",
-    "e2e": "last_token",
-}
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -129,7 +123,7 @@ class Series:
         else:
             measured = value
             high = value + _delay(self.objective, record)
-            low = value - _width(self.objective, record)
+            low = value - _width(self.objective, record, value)
         limit = self.objective.limit
         self._high.append(min(high / limit, _LONGEST))
         self._measured.append(measured)
@@ -348,10 +342,10 @@ def _delay(objective: Objective, record: Record) -> float:
     return max(begun - record.intended, 0) / NS_PER_S
 
 
-def _width(objective: Objective, record: Record) -> float:
-    """By how much the metric's last instant may have been earlier than its stamp (s)."""
-    mark = _WIDTHS.get(objective.metric.name)
-    return getattr(record.widths, mark) / NS_PER_S if mark else 0.0
+def _width(objective: Objective, record: Record, value: float) -> float:
+    """By how much the metric may be less than its value (s), as arrivals are known."""
+    bounds = objective.metric.bounds(record) if objective.metric.bounds is not None else None
+    return 0.0 if bounds is None else max(value - bounds[0], 0.0)
 
 
 def _finite_quantile(values: Floats, p: float) -> float | None:

@@ -212,6 +212,12 @@ class Summary:
             sources=dict(self._sources),
         )
 
+    @property
+    def is_token_by_token(self) -> bool:
+        """Whether events are known to carry one token each, so that their gaps are those of tokens."""
+        granularity = self.granularity
+        return granularity is not None and granularity <= _GRANULAR
+
     def distributions(self) -> dict[str, Distribution]:
         """Every metric that at least one request had, and the gaps."""
         order = self.order
@@ -221,7 +227,7 @@ class Summary:
             if len(self.columns[metric.name])
         }
         for name, column in self.gaps.items():
-            if len(column) and not (name == "itl" and (self.granularity or 1.0) > _GRANULAR):
+            if len(column) and (name != "itl" or self.is_token_by_token):
                 found[name] = column.distribution("s")
         return found
 
