@@ -262,11 +262,12 @@ def test_q8_what_the_stream_does_not_allow_is_withheld() -> None:
 
 
 def test_q8_events_counted_for_tokens_are_never_valid() -> None:
-    """Q8: no usage: TPOT, ITL and tokens/s are WARN, TTFT and end to end stay; the size of an event is told."""
+    """Q8: no usage: TPOT and tokens/s are WARN, ITL is withheld, TTFT and end to end stay."""
     tokens = TokenCounts(output=8, source="chunks", events=8)
     result = judged(changed(tokens=tokens, characters=8 * 20))
-    built = ("tpot", "itl", "tps_request", "decode_speed", "ntpot")
+    built = ("tpot", "tps_request", "decode_speed", "ntpot")
     assert {name: result.metrics[name].verdict for name in built} == dict.fromkeys(built, "WARN")
+    assert "itl" not in result.metrics
     assert {result.metrics[name].verdict for name in ("ttft", "e2e", "chars_per_second")} == {
         "VALID"
     }
