@@ -188,6 +188,9 @@ class Listener:
     def take_acknowledgement(self, now: int) -> None:
         """Nothing is sent."""
 
+    def write(self) -> None:
+        """Nothing waits to be written."""
+
     def receive(self) -> Read:
         """Read, and note it."""
         self._log.append(f"read {self.name}")

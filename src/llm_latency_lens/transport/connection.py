@@ -141,9 +141,9 @@ class Connection:
         if not self.alive:
             return
         self.alive = False
+        self._stop_writing()
         self._poller.remove(self._sock.fileno())
         self._arrivals.forget()
-        self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
 
     def _send(self, payload: bytes, tape: Tape) -> None:
@@ -166,9 +166,10 @@ class Connection:
             return
         self._pending = memoryview(payload)[count:]
         self._writing = True
-        self._loop.add_writer(self._sock.fileno(), self._on_writable)
+        self._poller.watch_writing(self._sock.fileno(), self, wanted=True)
 
-    def _on_writable(self) -> None:
+    def write(self) -> None:
+        """Write more of the request; the socket has room."""
         try:
             self._pending = self._pending[self._sock.send(self._pending) :]
         except BlockingIOError:
@@ -185,7 +186,7 @@ class Connection:
         if self._writing:
             self._writing = False
             self._pending = memoryview(b"")
-            self._loop.remove_writer(self._sock.fileno())
+            self._poller.watch_writing(self._sock.fileno(), self, wanted=False)
 
     def take_acknowledgement(self, now: int) -> None:
         """Note when the peer acknowledged the end of a large request."""

@@ -38,6 +38,10 @@ class Readable(Protocol):
         """Empty the socket's error queue: what was sent may have been acknowledged."""
         ...
 
+    def write(self) -> None:
+        """Write more of what is waiting to be sent."""
+        ...
+
     def receive(self) -> Read:
         """Read what the socket holds, at most one buffer."""
         ...
@@ -116,6 +120,19 @@ class Poller:
         if not self._connections:
             self._close()
 
+    def watch_writing(self, fd: int, connection: Readable, *, wanted: bool) -> None:
+        """Have `connection` write whenever its socket `fd` takes something, or no longer.
+
+        The event loop's own watch is not used beside the epoll set: libuv ends it at the first
+        acknowledgement in the error queue.
+        """
+        if self._epoll is not None:
+            self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+        elif wanted:
+            asyncio.get_running_loop().add_writer(fd, connection.write)
+        else:
+            asyncio.get_running_loop().remove_writer(fd)
+
     def close(self) -> None:
         """Give the ring of packets back."""
         if self.packets is not None:
@@ -160,7 +177,10 @@ class Poller:
             connection = self._connections[fd]
             if events & select.EPOLLERR:
                 connection.take_acknowledgement(now)
-            ready.append(connection)
+            if events & select.EPOLLOUT:
+                connection.write()
+            if events & ~select.EPOLLOUT:
+                ready.append(connection)
         earliest = self._quiet_until(now)
         if len(ready) > 1:
             ready.sort(key=_answering)
