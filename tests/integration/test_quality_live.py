@@ -107,7 +107,7 @@ def test_q6_a_calibration_is_kept_and_shown(tmp_path: pathlib.Path) -> None:
         auto = {**env, "LLL_CALIBRATE": "auto"}
         found = lll(*load, cwd=tmp_path, env=auto)
         never = lll(*load, cwd=tmp_path, env=env)
-        much = ["--rate", "5000/s", "--max-tokens", "1000"]
+        much = ["--rate", "100000/s", "--max-tokens", "1000"]
         refused = lll(*words(server, "-n", "20", *much), cwd=tmp_path, env=auto)
         near = lll(*words(server)[:-1], "-n", "4", "--rate", "100/s", "--max-tokens", "1000", cwd=tmp_path, env=auto)  # fmt: skip
     assert re.search(r"TTFT .*± [\d.]+ [µm]s", found.out), found.out
