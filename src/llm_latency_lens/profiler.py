@@ -197,9 +197,7 @@ class Profiler:
         check_plan(plan)
         check_source(load.stamps)
         check_arrivals(plan)
-        parse_limits(load.goodput)
-        if load.until_precise:
-            parse_precision(load.until_precise)
+        _check_conditions(load)
         asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed)
         workers = load.workers or max(usable_cpus() - 1, 1)
         most = plan.phases[-1].arrival.concurrency
@@ -214,9 +212,7 @@ class Profiler:
             cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
         )
         check_cap(order)
-        # Whatever the provider has no word for is refused here, before a worker meets it.
-        for arm in order.arms:
-            load_dialect(arm.target.dialect).encode(request_for(asked, "measure", 0), arm.target)
+        _check_requests(order)
         calibration = load_calibration(describe_machine(), workers)
         return Benchmark(
             order=order,
@@ -300,6 +296,20 @@ class Profiler:
             environment=describe_environment(),
             seed=order.plan.seed,
         )
+
+
+def _check_conditions(load: Load) -> None:
+    """Raises UsageError where a condition of the load can't be read."""
+    parse_limits(load.goodput)
+    if load.until_precise:
+        parse_precision(load.until_precise)
+
+
+def _check_requests(order: Order) -> None:
+    """Refuse what a provider has no word for, before a worker meets it. Raises UsageError."""
+    for target in (arm.target for arm in order.arms):
+        request = request_for(order.workload, "measure", 0)
+        load_dialect(target.dialect).encode(request, target)
 
 
 def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Result:

@@ -83,11 +83,10 @@ def _read(recording: Recording, subject: Subject) -> tuple[Reading, ServerError 
 
 
 def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outcome) -> Record:
-    recording, head = attempt.recording, attempt.recording.head
-    sent, reads = recording.marks.sent or 0, reading.reads
+    recording, head, reads = attempt.recording, attempt.recording.head, reading.reads
     stamps, late = _stamp_source(recording)
-    timings, tokens = reading.timings, count_tokens(reading)
-    streamed, told = _streamed(subject, head), server_seconds(head)
+    timings, tokens, told = reading.timings, count_tokens(reading), server_seconds(head)
+    streamed = _streamed(subject, head)
     return Record(
         number=attempt.number,
         phase=attempt.phase,
@@ -107,7 +106,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         first_visible=reading.first_visible,
         last_token=reads.arrivals[-1] if reads.arrivals else None,
         first_kind=reading.first_kind,
-        arrivals=tuple([arrival - sent for arrival in reads.arrivals]),
+        arrivals=_since(recording.marks.sent or 0, reads.arrivals),
         arrival_events=tuple(reads.events),
         arrival_widths=reads.widths,
         widths=_widths(recording, reading),
@@ -133,6 +132,10 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         pings=reading.pings,
         flags=_flags(reading, recording, marked=subject.dialect not in UNMARKED),
     )
+
+
+def _since(begin: int, instants: list[int]) -> tuple[int, ...]:
+    return tuple([instant - begin for instant in instants])
 
 
 def _shown(text: str | None, subject: Subject) -> str | None:

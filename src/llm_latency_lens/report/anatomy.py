@@ -207,7 +207,9 @@ def _split_facts(record: Record) -> tuple[Fact, ...]:
     )
     facts = [Fact(name, _seconds(value), remark) for name, value, remark in parts if value]
     rest = (
-        "by none of the above" if split.server is not None else "server and network, not told apart"
+        "by none of the above"
+        if split.server is not None
+        else "the server gives no account of its time"
     )
     if split.unexplained < 0.0:
         rest = "the accounts overlap: the server counts something that lies outside this time"
