@@ -63,13 +63,18 @@ def paired_location(
     return _located(below, (float(logs[0]), float(logs[-1])), (pairs, low), n)
 
 
-def unpaired_location(a: Floats, b: Floats, confidence: float = CONFIDENCE) -> Difference | None:
-    """The Hodges-Lehmann ratio of b to a (all positive): the median over all pairs of both."""
+def unpaired_location(
+    a: Floats, b: Floats, confidence: float = CONFIDENCE, tau: float = 1.0
+) -> Difference | None:
+    """The Hodges-Lehmann ratio of b to a (all positive): the median over all pairs of both.
+
+    `tau` values of either carry the information of one.
+    """
     n, m = len(a), len(b)
     if min(n, m) < _FEWEST:
         return None
     first, second = np.sort(np.log(a)), np.sort(np.log(b))
-    spread = _z(confidence) * math.sqrt(n * m * (n + m + 1) / 12.0)
+    spread = _z(confidence) * math.sqrt(n * m * (n + m + 1) / 12.0 * tau)
     low = max(0, math.floor(n * m / 2.0 - spread))
 
     def below(x: float) -> int:

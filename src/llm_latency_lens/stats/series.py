@@ -11,12 +11,15 @@ from statistics import NormalDist
 import numpy as np
 from msgspec import Struct
 
-from llm_latency_lens.stats.dependence import long_run_variance, ranks
+from llm_latency_lens.stats.beta import student_t_quantile
+from llm_latency_lens.stats.dependence import long_run_variance, rank_autocorrelation, ranks
 from llm_latency_lens.stats.quantiles import CONFIDENCE, Floats
 
 _BATCH = 5
 _BLOCKS = 40
+_FEWEST_BLOCKS = 6
 _FEWEST_IN_BLOCK = 5
+"""A block has at least so many values, and lasts so many autocorrelation times."""
 _FALSE_ALARMS = 0.001
 _SHORTEST_STRETCH = 40
 _SHORTEST_SEGMENT = 10
@@ -57,14 +60,47 @@ def steady_from(series: Floats) -> int | None:
 
 
 def trend(series: Floats, confidence: float = CONFIDENCE) -> Trend | None:
-    """Theil-Sen's slope over medians of consecutive blocks; None where too few values are there.
+    """The change of the level over a series; None where nothing sure can be said of it.
 
-    Blocks make neighbours that share a queue count as one.
+    Neighbours that share a queue resemble each other, and a wave of a queue is no trend. A change is
+    told from such waves by Theil-Sen's slope over blocks that last several autocorrelation times, or,
+    where what remains beside the slope wanders as a growing queue does, by the steps between blocks.
+    The narrower interval of the two is returned.
     """
+    series = np.asarray(series, np.float64)
     blocks = min(_BLOCKS, len(series) // _FEWEST_IN_BLOCK)
-    if blocks < 6:
+    slope = _slope(series, blocks, confidence)
+    if slope is None:
         return None
-    medians = np.array([np.median(part) for part in np.array_split(series, blocks)])
+    change = slope.change * float(np.median(series))
+    remains = rank_autocorrelation(series - np.linspace(0.0, change, len(series)))
+    independent = int(len(series) / (_FEWEST_IN_BLOCK * remains.cautious_tau))
+    if independent < blocks:
+        slope = _slope(series, independent, confidence)
+    walk = _walk(series, blocks, confidence)
+    return min((t for t in (slope, walk) if t is not None), key=_width, default=None)
+
+
+def _width(found: Trend) -> float:
+    return found.interval[1] - found.interval[0]
+
+
+def _walk(series: Floats, blocks: int, confidence: float) -> Trend | None:
+    """The change if steps between blocks are independent: right for a queue that grows."""
+    medians = _medians(series, blocks)
+    middle = float(np.median(medians))
+    if middle == 0.0:
+        return None
+    steps = np.diff(medians) / middle
+    change, spread = float(steps.sum()), float(steps.std(ddof=1)) * math.sqrt(len(steps))
+    spread *= student_t_quantile((1.0 + confidence) / 2.0, len(steps) - 1)
+    return Trend(change, (change - spread, change + spread))
+
+
+def _slope(series: Floats, blocks: int, confidence: float) -> Trend | None:
+    if blocks < _FEWEST_BLOCKS:
+        return None
+    medians = _medians(series, blocks)
     middle = float(np.median(medians))
     if middle == 0.0:
         return None
@@ -77,6 +113,10 @@ def trend(series: Floats, confidence: float = CONFIDENCE) -> Trend | None:
     scale = (blocks - 1) / middle
     ends = sorted((float(slopes[low]) * scale, float(slopes[high]) * scale))
     return Trend(float(np.median(slopes)) * scale, (ends[0], ends[1]))
+
+
+def _medians(series: Floats, blocks: int) -> Floats:
+    return np.array([np.median(part) for part in np.array_split(series, blocks)])
 
 
 def change_points(series: Floats) -> tuple[ChangePoint, ...]:

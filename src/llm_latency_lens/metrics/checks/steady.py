@@ -12,6 +12,7 @@ from llm_latency_lens.metrics.checks.effect import (
 from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, THROUGHPUT, Evidence
 from llm_latency_lens.model.result import Check, Verdict
 from llm_latency_lens.stats.compare import unpaired_location
+from llm_latency_lens.stats.dependence import rank_autocorrelation
 from llm_latency_lens.stats.quantiles import Floats
 from llm_latency_lens.stats.series import steady_from, trend
 from llm_latency_lens.units import NS_PER_S, format_duration
@@ -61,8 +62,14 @@ def warm_up(e: Evidence) -> Check | None:
 
 
 def _unlike(series: Floats, cut: int) -> bool:
-    """Whether what would be cut surely differs: noise has its cuts too."""
-    found = unpaired_location(series[cut:], series[:cut], _SURE)
+    """Whether what would be cut surely differs: noise has its cuts too, and so have queues.
+
+    How alike neighbours are is read from the rest, which a warm-up has left.
+    """
+    rest = rank_autocorrelation(series[cut:])
+    if not rest.is_known():
+        return False
+    found = unpaired_location(series[cut:], series[:cut], _SURE, rest.cautious_tau)
     if found is None:
         return False
     low, high = found.interval
