@@ -55,7 +55,8 @@ def in_flight(rng: np.random.Generator, n: int, utilisation: float) -> Floats:
     for i, work in enumerate(rng.exponential(1.0, n)):
         free = max(free, arrivals[i]) + work
         ends[i] = free
-    return np.arange(n) + 1.0 - np.searchsorted(ends, arrivals)
+    waiting = np.arange(1, n + 1) - np.searchsorted(ends, arrivals)
+    return waiting.astype(np.float64)
 
 
 @pytest.mark.parametrize(("utilisation", "fewest"), [(0.8, 0.0), (2.0, 0.9), (4.0, 0.9)])

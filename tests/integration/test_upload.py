@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 from tests.integration.test_transport import http, limits
 
-from llm_latency_lens.model.recording import Recording
+from llm_latency_lens.model.recording import EndKind, Recording
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.upload import FIRST_FLIGHT
 
@@ -45,10 +45,10 @@ def slow_reader(size: int, pause: float) -> Iterator[int]:
         thread.join(5)
 
 
-async def posted(port: int, size: int, transport: LiveTransport) -> Recording:
+async def posted(port: int, size: int, transport: LiveTransport, **changes: int) -> Recording:
     """The recording of a request with `size` body bytes."""
     request = msgspec.structs.replace(http(port), method="POST", body=b"x" * size)
-    return await transport.exchange(request, limits())
+    return await transport.exchange(request, limits(**changes))
 
 
 def uploading(recording: Recording) -> int:
@@ -95,3 +95,27 @@ async def test_kernel_stamps_of_arrivals_go_on_while_uploads_are_watched() -> No
         transport.close()
     rows = recording.read_rows().tolist()
     assert all(rows[2::4])
+
+
+async def test_an_upload_that_goes_on_is_not_silence() -> None:
+    """The kernel takes 800 KB at once; the peer takes them over half a second, and then answers."""
+    size = 800_000
+    with slow_reader(size, 0.01) as port:
+        transport = LiveTransport(probation=0)
+        recording = await posted(port, size, transport, idle_timeout=100 * MS)
+        transport.close()
+    assert recording.ending.kind is EndKind.COMPLETE
+    assert uploading(recording) > 200 * MS
+
+
+async def test_a_peer_that_stops_reading_is_silent() -> None:
+    """Probes of a full window are acknowledged for ever; the request's bytes are not."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        transport = LiveTransport(probation=0)
+        port = server.getsockname()[1]
+        recording = await posted(port, 8_000_000, transport, idle_timeout=300 * MS)
+        transport.close()
+    assert recording.ending.kind is EndKind.IDLE_TIMEOUT

@@ -22,6 +22,7 @@ from llm_latency_lens.transport.tape import Tape
 from llm_latency_lens.transport.upload import (
     FIRST_FLIGHT,
     take_acknowledgement,
+    unacknowledged,
     watch_acknowledgements,
 )
 
@@ -56,6 +57,7 @@ class Connection:
         "_sock",
         "_tape",
         "_total_at",
+        "_unacknowledged",
         "_writing",
         "alive",
         "answering",
@@ -77,6 +79,7 @@ class Connection:
         self._retransmits = 0
         self._pending = memoryview(b"")
         self._writing = False
+        self._unacknowledged = 0
         self._last_activity = 0
         self._total_at = 0
         self._handle: asyncio.TimerHandle | None = None
@@ -152,6 +155,7 @@ class Connection:
             payload = layer.encrypt(payload)
         if len(payload) > FIRST_FLIGHT:
             watch_acknowledgements(self._sock, arrivals=self._kernel.wanted)
+            self._unacknowledged = len(payload)
         self._last_activity = tape.mark("sent")
         try:
             count = self._sock.send(payload)
@@ -283,11 +287,22 @@ class Connection:
             self._finish(
                 EndKind.TOTAL_TIMEOUT, f"not finished after {_seconds(tape.limits.total_timeout)}"
             )
-        elif now >= idle_at:
+        elif now >= idle_at and not self._has_uploaded(tape, now):
             self._finish(EndKind.IDLE_TIMEOUT, f"no byte for {_seconds(tape.limits.idle_timeout)}")
         else:
+            idle_at = self._last_activity + tape.limits.idle_timeout
             delay = (min(idle_at, self._total_at) - now) / 1e9
             self._handle = self._loop.call_later(delay + 0.001, self._watch)
+
+    def _has_uploaded(self, tape: Tape, now: int) -> bool:
+        """Whether the peer took more of a large request since the last activity that is known."""
+        before = self._unacknowledged
+        self._unacknowledged = unacknowledged(self._sock) if before else 0
+        latest = tape.at("uploaded") or (now if self._unacknowledged < before else 0)
+        if latest <= self._last_activity:
+            return False
+        self._last_activity = latest
+        return True
 
     def _finish(self, kind: EndKind, detail: str) -> None:
         if self._done is not None and not self._done.done():

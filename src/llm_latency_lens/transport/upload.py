@@ -5,8 +5,11 @@ SO_TIMESTAMPING can stamp the acknowledgement of a call's last byte; the stamp c
 error queue. Requests that fit into TCP's first flight need no watching: their upload is a round trip.
 """
 
+import fcntl
 import socket
+import struct
 import sys
+import termios
 
 from llm_latency_lens.transport.stamps import KernelClock
 
@@ -19,6 +22,7 @@ _RX_SOFTWARE = 1 << 3
 _FLAGS = 1 << 4 | 1 << 7 | 1 << 9 | 1 << 11
 """SOFTWARE, OPT_ID, TX_ACK and OPT_TSONLY (linux/net_tstamp.h)."""
 _ANCILLARY_SIZE = 256
+_INT = struct.Struct("i")
 _MOST = 64
 
 
@@ -47,3 +51,12 @@ def take_acknowledgement(sock: socket.socket, kernel: KernelClock, now: int) -> 
             break
         latest = max(latest, kernel.stamp(ancillary, now))
     return latest
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """How many bytes that were sent the peer has not acknowledged yet; 0 where that is not known."""
+    try:
+        found = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, _INT.pack(0))
+    except OSError:
+        return 0
+    return int(_INT.unpack(found)[0])
