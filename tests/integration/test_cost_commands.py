@@ -207,6 +207,16 @@ def test_m8_an_expensive_run_is_not_started_unasked(
     assert lll(*benchmark(server, *few), cwd=folder).code == 0
 
 
+def test_m8_a_search_is_priced_as_a_whole(folder: pathlib.Path, server: SimulatorProcess) -> None:
+    """M8: one step would cost less than is asked about; all that it may try costs more."""
+    words = ["--prices", "prices.toml", "--max-tokens", "16", "--step-requests", "300"]
+    search = ["--find-capacity", "--slo", "e2e.p95<2s", "--max-rate", "50/s"]
+    found = lll(*benchmark(server, *words, *search), cwd=folder)
+    assert (found.code, found.out) == (2, "")
+    assert "this search may cost up to $" in found.err
+    assert "at most " in found.err
+
+
 @pytest.mark.parametrize(("answer", "code"), [(b"n\n", 2), (b"y\n", 0)])
 def test_m8_a_person_is_asked(
     folder: pathlib.Path, server: SimulatorProcess, answer: bytes, code: int

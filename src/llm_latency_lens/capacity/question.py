@@ -1,5 +1,6 @@
 """What a search for capacity is to find, checked before anything is sent."""
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -38,6 +39,14 @@ class CapacityQuestion(Struct, frozen=True, kw_only=True):
     confidence: float = 0.95
     step_requests: int = 2000
     time_limit: float = 1800.0
+
+    @property
+    def most_sent(self) -> int:
+        """No search sends more requests: its steps and its time are limited."""
+        start = self.start or min(DEFAULT_START, self.most)
+        steps = CapacitySearch(start, self.most, self.precision, self.confidence).most_steps
+        by_steps = steps * (self.step_requests + WARMUP)
+        return min(by_steps, math.ceil(self.most * self.time_limit))
 
 
 class CapacityPlan(Struct, frozen=True, kw_only=True):

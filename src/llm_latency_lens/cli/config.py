@@ -14,7 +14,6 @@
 Whatever is wrong is an error with its file, line and the nearest name; nothing is sent.
 """
 
-import difflib
 import os
 import pathlib
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from msgspec import Struct
 
 from llm_latency_lens.cli.config_file import Document, read_document
 from llm_latency_lens.cli.strict_yaml import Path
-from llm_latency_lens.errors import ConfigError, UsageError
+from llm_latency_lens.errors import ConfigError, UsageError, did_you_mean
 
 DEFAULT_FILES = ("llm-latency-lens.toml", "llm-latency-lens.yaml", "llm-latency-lens.yml")
 COMMANDS_WITH_OPTIONS = ("profile", "benchmark", "cost")
@@ -207,7 +206,6 @@ def _checked(document: Document, keys: Path, value: object, option: click.Parame
 
 
 def _unknown(document: Document, keys: Path, known: tuple[str, ...]) -> ConfigError:
-    near = difflib.get_close_matches(keys[-1].replace("-", "_"), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    hint = did_you_mean(keys[-1].replace("-", "_"), known)
     where = f" in [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
     return document.wrong(keys, f"unknown key {keys[-1]!r}{where}; {hint}")

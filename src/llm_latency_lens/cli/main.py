@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from llm_latency_lens.errors import ExitCode, LensError
+from llm_latency_lens.errors import ExitCode, LensError, did_you_mean
 
 COMMANDS = {
     "demo": "Benchmark the embedded simulator and compare our numbers with its ledger.",
@@ -62,11 +62,7 @@ class LazyGroup(click.Group):
         """As click does, naming the nearest command where there is none of that name."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
-            import difflib  # noqa: PLC0415 - only on error
-
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(COMMANDS)}"
-            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
+            raise click.UsageError(f"no command {name!r}; {did_you_mean(name, COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -38,7 +38,7 @@ def search_capacity(target: str, given: dict[str, Any]) -> int:
     load = msgspec.structs.replace(load_of({**given, "rate": None}), requests=1)
     plan = plan_capacity(profiler, workload, load, question, command=retold(sys.argv))
     quiet = given["quiet"] or given["as_json"]
-    consent(plan.first, given["ask_above"], yes=given["yes"])
+    consent(plan.first, given["ask_above"], yes=given["yes"], most_sent=plan.question.most_sent)
     first = with_calibration(plan.first, given["calibrate"], quiet=quiet)
     plan = msgspec.structs.replace(plan, first=first)
     view = SearchView(question, quiet=quiet)

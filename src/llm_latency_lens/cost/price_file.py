@@ -16,7 +16,6 @@ output = "$15"
 What is free costs "$0"; what is left out is unknown.
 """
 
-import difflib
 import pathlib
 import tomllib
 from collections.abc import Collection
@@ -29,7 +28,7 @@ from msgspec import Struct
 
 from llm_latency_lens.cost.place import Place, places
 from llm_latency_lens.cost.price import Price, Rates, Tier
-from llm_latency_lens.errors import ConfigError, UsageError
+from llm_latency_lens.errors import ConfigError, UsageError, did_you_mean
 from llm_latency_lens.units import parse_money
 
 _RATES = ("input", "output", "cached", "cache_write", "reasoning", "request")
@@ -165,14 +164,9 @@ def _day(place: Place, entry: dict[str, Any], key: str) -> date | None:
 def _check_keys(place: Place, table: dict[str, Any], known: tuple[str, ...]) -> None:
     for key in table:
         if key not in known:
-            raise place.wrong(f"unknown key {key!r}; {_hint(key, known)}", key)
+            raise place.wrong(f"unknown key {key!r}; {did_you_mean(key, known)}", key)
 
 
 def _check_known(place: Place, key: str, value: object, known: Collection[str]) -> None:
     if isinstance(value, str) and value and value not in known:
-        raise place.wrong(f"unknown {key} {value!r}; {_hint(value, known)}", key)
-
-
-def _hint(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        raise place.wrong(f"unknown {key} {value!r}; {did_you_mean(value, known)}", key)

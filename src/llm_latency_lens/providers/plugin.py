@@ -4,13 +4,12 @@ A package declares `[project.entry-points."llm_latency_lens.providers"]` with `n
 PROVIDER is a `Provider` whose `dialect` is the import path of a module with encode, decode, read_error.
 """
 
-import difflib
 import importlib.metadata
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-from llm_latency_lens.errors import UsageError
+from llm_latency_lens.errors import UsageError, did_you_mean
 from llm_latency_lens.providers.provider import PROVIDERS, Provider
 
 GROUP = "llm_latency_lens.providers"
@@ -51,9 +50,7 @@ def provider_names(plugins: tuple[Plugin, ...]) -> frozenset[str]:
 def _load(name: str, found: Mapping[str, importlib.metadata.EntryPoint]) -> Plugin:
     entry = found.get(name)
     if entry is None:
-        near = difflib.get_close_matches(name, found, n=1)
-        installed = ", ".join(sorted(found)) or "none"
-        hint = f"did you mean {near[0]!r}?" if near else f"installed: {installed}"
+        hint = did_you_mean(name, sorted(found)) if found else "no plugin is"
         raise UsageError(f"no plugin {name!r} is installed; {hint}")
     try:
         provider = entry.load()

@@ -1,10 +1,9 @@
 """From `provider:model` and an environment to a Target; whatever is wrong is said before anything is sent."""
 
-import difflib
 import importlib
 from collections.abc import Mapping
 
-from llm_latency_lens.errors import UsageError
+from llm_latency_lens.errors import UsageError, did_you_mean
 from llm_latency_lens.model.request import Target
 from llm_latency_lens.providers.auth import key_from, missing_key
 from llm_latency_lens.providers.key import read_key
@@ -51,9 +50,9 @@ def _split(spec: str, providers: Mapping[str, Provider]) -> tuple[Provider, str]
         )
     provider = providers.get(name)
     if provider is None:
-        near = difflib.get_close_matches(name, providers, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(providers))}"
-        raise UsageError(f"unknown provider {name!r} in {spec!r}; {hint}")
+        raise UsageError(
+            f"unknown provider {name!r} in {spec!r}; {did_you_mean(name, sorted(providers))}"
+        )
     return provider, model.strip()
 
 

@@ -4,13 +4,12 @@ Written as `NAME[:VALUE][@WHEN]`, such as `cut:120`, `status:429,retry-after=2s@
 or `error-in-stream:5@share=0.1`. Without WHEN every request is hit; `share` is drawn from the seed.
 """
 
-import difflib
 from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.errors import UsageError
+from llm_latency_lens.errors import UsageError, did_you_mean
 from llm_latency_lens.simulator.latency import generator
 from llm_latency_lens.units import parse_duration, parse_size
 
@@ -81,9 +80,7 @@ def parse_fault(text: str) -> Fault:
     name, colon, value = what.partition(":")
     kind = KINDS.get(name)
     if kind is None:
-        near = difflib.get_close_matches(name, KINDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KINDS)}"
-        raise UsageError(f"no fault {name!r}; {hint}")
+        raise UsageError(f"no fault {name!r}; {did_you_mean(name, KINDS)}")
     value, _, retry = value.partition(",retry-after=")
     fault = Fault(
         name=name,

@@ -108,6 +108,11 @@ class CapacitySearch:
         return self._alpha
 
     @property
+    def most_steps(self) -> int:
+        """No search tries more."""
+        return self._most_steps
+
+    @property
     def next_rate(self) -> float | None:
         """The rate to try next; None where the search has ended."""
         return None if self._end else self._rate

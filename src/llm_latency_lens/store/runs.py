@@ -154,7 +154,7 @@ def open_run(root: pathlib.Path, wanted: str) -> StoredRun:
         raise UsageError(
             f"{wanted!r} is the beginning of {len(found)} runs, such as {found[0].id} and {found[1].id}"
         )
-    near = difflib.get_close_matches(wanted, [run.id for run in runs], n=1, cutoff=0.3)
+    near = difflib.get_close_matches(wanted[:60], [run.id for run in runs], n=1, cutoff=0.3)
     hint = f"did you mean {near[0]}?" if near else f"the last one is {runs[-1].id}"
     raise UsageError(f"no run {wanted!r} in {str(root)!r}; {hint}")
 
