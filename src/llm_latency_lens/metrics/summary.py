@@ -169,9 +169,9 @@ class Summary:
 
     @property
     def coalesced(self) -> float | None:
-        """Share of token events that shared a network read with another."""
+        """Share of token events that shared a network read with another; None without a stream."""
         events = self._tokens["events"]
-        return self.deliveries.shared / events if events else None
+        return self.deliveries.shared / events if events and len(self.columns["ttft"]) else None
 
     @property
     def cached_share(self) -> float | None:
