@@ -10,6 +10,7 @@ import pytest
 from tests.support.records import MS, answered, refused
 
 from llm_latency_lens.load import Load
+from llm_latency_lens.metrics.definitions import METRICS
 from llm_latency_lens.metrics.quality import CHECKS
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.summary import Counts, Summary
@@ -353,6 +354,30 @@ def test_q11_warm_up_drift_and_backlog_are_found() -> None:
     queue = [answered(n, n * 100.0, 100.0 + 60.0 * n) for n in range(400)]
     assert verdict(judged(queue, rate=10.0), "backlog") == "INVALID"
     assert check(judged(queue), "backlog") is None
+
+
+def test_q11_the_opening_burst_of_a_closed_loop_is_found() -> None:
+    """Q11: 8 slots begin at once and queue for the first token; 100 later requests do not."""
+    burst = [answered(n, n * 0.01, 100.0 + 50.0 * n, tokens=40) for n in range(8)]
+    rng = random.Random(4)
+    rest = [
+        answered(8 + n, 1000.0 + n * 120.0, 100.0 * rng.lognormvariate(0.0, 0.1), tokens=40)
+        for n in range(100)
+    ]
+    found = judged([*burst, *rest])
+    assert verdict(found, "opening burst") == "WARN"
+    assert found.metrics["ttft"].verdict == "WARN"
+    assert verdict(judged([*burst, *rest], rate=10.0), "opening burst") == "VALID"
+    assert verdict(judged(clean()), "opening burst") == "VALID"
+
+
+def test_q14_no_metric_of_an_answer_is_left_out() -> None:
+    """Q14: what entered TTFT entered each latency and each speed, from the intended instant too."""
+    failing = judged([*clean(500), *(refused(500 + n, 5e4 + n) for n in range(60))])
+    groups = {"latency", "speed"}
+    names = {m.name for m in METRICS if m.group in groups} & failing.metrics.keys() | {"icl", "itl"}
+    assert {"ttft_from_intended", "e2e_stream", "tps_request"} <= names
+    assert {failing.metrics[name].verdict for name in names} == {"INVALID"}
 
 
 def test_q12_dependence_withholds_intervals_and_is_told() -> None:

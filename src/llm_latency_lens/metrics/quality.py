@@ -54,7 +54,7 @@ DATA_CHECKS: tuple[Finder, ...] = (
     stream.delayed_first_token,
     network.retransmits,
     network.connections,
-    steady.warm_up,
+    steady.beginning,
     steady.drift,
     steady.backlog,
     steady.window,

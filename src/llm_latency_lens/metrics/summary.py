@@ -163,6 +163,14 @@ class Summary:
         return found
 
     @property
+    def opening(self) -> NDArray[np.int64]:
+        """The successful requests (numbered as they came) that were sent before any request ended."""
+        sent = np.frombuffer(self._sent, np.int64)
+        before = self.timeline.first_end if len(sent) else 0
+        found: NDArray[np.int64] = np.flatnonzero(sent < before)
+        return found
+
+    @property
     def good(self) -> int:
         """How many requests succeeded and met every limit, where there are any."""
         return self.goodput_fold.good

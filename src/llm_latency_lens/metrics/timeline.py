@@ -211,12 +211,13 @@ class Timeline:
         if not len(full):
             return None
         last = min(int(full[-1]) + 1, len(instants) - 1)
-        begin = max(self._first_end(), int(instants[full[0]]))
+        begin = max(self.first_end, int(instants[full[0]]))
         end = min(max(self._starts), int(instants[last]))
         window = Window(begin, end)
         return window if window.seconds > _STEADY_SHARE * whole.seconds else None
 
-    def _first_end(self) -> int:
+    @property
+    def first_end(self) -> int:
         """The first end of a request that succeeded, where one did: refusals are no service."""
         succeeded = np.frombuffer(self._succeeded, np.uint8) > 0
         _, ends = self._spans()

@@ -1,9 +1,9 @@
 """Q5: how exactly arrivals are known. A reader that comes late finds segments merged under one stamp."""
 
 from llm_latency_lens.metrics.checks.evidence import (
-    FROM_INTENDED,
+    ANSWER,
     GAPS,
-    SPEED,
+    QUEUE,
     Evidence,
     graded,
     highest_known,
@@ -24,7 +24,7 @@ def arrivals(e: Evidence) -> tuple[Check, ...]:
     if not e.summary.stamps:
         return ()
     touched: dict[Verdict, dict[str, tuple[float, str]]] = {"INVALID": {}, "WARN": {}}
-    for name in (*SPEED, *GAPS, *FROM_INTENDED):
+    for name in (*ANSWER, QUEUE):
         found = e.metrics.get(name)
         widest = _widest(found) if found is not None and found.unit == "s" else None
         if found is None or widest is None:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from llm_latency_lens.metrics.checks.evidence import (
+    ANSWER,
     FROM_INTENDED,
-    GAPS,
-    SPEED,
+    QUEUE,
     Evidence,
     budget,
     graded,
@@ -40,7 +40,7 @@ def clock(e: Evidence) -> Check | None:
     return Check(
         id="Q1", name="clock", verdict=verdict, value=facts.resolution / NS_PER_S, unit="s", words=words,
         remedy="" if verdict == "VALID" else "keep the machine awake and its clock steady, and run again",
-        metrics=() if verdict == "VALID" else (*SPEED, *GAPS, *FROM_INTENDED),
+        metrics=() if verdict == "VALID" else (*ANSWER, QUEUE),
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def loop_lag(e: Evidence) -> Check | None:
         unit="s",
         words=words,
         remedy="" if verdict == "VALID" else _MORE_CPU,
-        metrics=() if verdict == "VALID" else (*SPEED, *GAPS, *FROM_INTENDED),
+        metrics=() if verdict == "VALID" else (*ANSWER, QUEUE),
         bound=None if verdict == "VALID" else longest,
     )
 
@@ -122,7 +122,7 @@ def cpu(e: Evidence) -> Check | None:
         unit="ratio",
         words=_cpu_words(e, peak),
         remedy="" if verdict == "VALID" else _MORE_CPU,
-        metrics=() if verdict == "VALID" else (*SPEED, *GAPS, *FROM_INTENDED),
+        metrics=() if verdict == "VALID" else (*ANSWER, QUEUE),
         bound=None if verdict == "VALID" else added,
     )
 
@@ -147,5 +147,5 @@ def collections(e: Evidence) -> Check | None:
         id="Q7", name="garbage collection", verdict=verdict, value=max(pauses), unit="s",
         words=f"{len(pauses)} collections while measuring, {format_duration(max(pauses) * NS_PER_S)} at most",
         remedy="" if verdict == "VALID" else "a plugin collects garbage while requests run: keep it from that",
-        metrics=() if verdict == "VALID" else FROM_INTENDED,
+        metrics=() if verdict == "VALID" else (*FROM_INTENDED, QUEUE),
     )  # fmt: skip

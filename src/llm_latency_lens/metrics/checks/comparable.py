@@ -3,7 +3,7 @@
 import numpy as np
 
 from llm_latency_lens.metrics.checks.effect import shifts_of, without
-from llm_latency_lens.metrics.checks.evidence import SPEED, THROUGHPUT, Evidence, graded
+from llm_latency_lens.metrics.checks.evidence import ANSWER, THROUGHPUT, Evidence, graded
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.stats.series import trend
 from llm_latency_lens.units import NS_PER_S, format_duration
@@ -89,7 +89,7 @@ def quota(e: Evidence) -> Check | None:
         unit="ratio",
         words=f"{share:.1%} of requests were refused by a rate limit: this measures the quota, not the model",
         remedy="offer less than the quota, or ask for a higher one",
-        metrics=(*SPEED, THROUGHPUT),
+        metrics=(*ANSWER, THROUGHPUT),
     )
 
 

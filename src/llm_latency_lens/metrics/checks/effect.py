@@ -7,14 +7,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from llm_latency_lens.metrics.checks.evidence import Evidence, worst
+from llm_latency_lens.metrics.checks.evidence import GAPS, LATENCIES, Evidence, worst
 from llm_latency_lens.metrics.column import PERCENTILES, bias_budget
 from llm_latency_lens.model.result import Verdict
 from llm_latency_lens.stats.quantiles import minimum_samples
 
-LATENCIES = ("ttft", "ttfvt", "tpot", "e2e", "ntpot")
-_DERIVED = {"tpot": ("decode_speed",), "e2e": ("tps_request",)}
-"""Speeds that move where the time moves from which they are computed."""
+_DERIVED = {"tpot": ("decode_speed", *GAPS), "e2e": ("tps_request", "chars_per_second")}
+"""What moves where the time moves that it is computed from."""
 _INVALID = 5.0
 _SURELY = NormalDist().inv_cdf(0.9995)
 """Chance makes one set in a thousand look unlike the rest."""

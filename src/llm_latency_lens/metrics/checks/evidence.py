@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from llm_latency_lens.metrics.column import Column, bias_budget
+from llm_latency_lens.metrics.definitions import METRICS
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.result import Distribution, Verdict
@@ -16,8 +17,11 @@ from llm_latency_lens.model.vitals import MachineVitals, Vitals
 from llm_latency_lens.stats.quantiles import minimum_samples
 
 GAPS = ("icl", "itl")
-SPEED = ("ttft", "ttfvt", "tpot", "e2e", "tps_request", "decode_speed", "ntpot")
-FROM_INTENDED = ("ttft_from_intended", "e2e_from_intended", "queue")
+LATENCIES = tuple(m.name for m in METRICS if m.group == "latency")
+ANSWER = (*LATENCIES, *(m.name for m in METRICS if m.group == "speed"), *GAPS)
+"""Everything that is measured of an answer: what entered the latencies entered all of it."""
+FROM_INTENDED = tuple(m.name for m in METRICS if m.group == "latency" and "intended" in m.needs)
+QUEUE = "queue"
 THROUGHPUT = "throughput"
 """What a check touches that is about `throughput.output_tokens` and `throughput.requests`."""
 

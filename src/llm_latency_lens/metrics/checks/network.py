@@ -3,7 +3,7 @@
 import numpy as np
 
 from llm_latency_lens.metrics.checks.effect import largest_shift, shifts_of, values_of, without
-from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, Evidence
+from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, QUEUE, Evidence
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.units import NS_PER_S, format_duration
 
@@ -37,7 +37,7 @@ def connections(e: Evidence) -> Check | None:
     connecting = np.nan_to_num(values_of(e, "connect"))
     shifts = {
         name: largest_shift(values, values - connecting)
-        for name in FROM_INTENDED
+        for name in (*FROM_INTENDED, QUEUE)
         for values in (values_of(e, name),)
     }
     effect = shifts_of(e, shifts)

@@ -2,7 +2,7 @@
 
 import math
 
-from llm_latency_lens.metrics.checks.evidence import SPEED, Evidence, graded
+from llm_latency_lens.metrics.checks.evidence import ANSWER, Evidence, graded
 from llm_latency_lens.metrics.column import STEADY, bias_budget
 from llm_latency_lens.model.result import HEADLINE, Check, Distribution, Verdict
 from llm_latency_lens.stats.dependence import VALUES_PER_TAU
@@ -41,7 +41,7 @@ def size(e: Evidence) -> Check | None:
             unit="requests",
             words=f"{found.n} successful requests support no percentile",
             remedy=f"run at least {needs['p50']} requests",
-            metrics=SPEED,
+            metrics=ANSWER,
         )
     wanting = ", ".join(f"{_shown(name)} needs {count:,}" for name, count in needs.items())
     return Check(
@@ -59,7 +59,7 @@ def precision(e: Evidence) -> Check | None:
     ttft = e.metrics.get("ttft")
     if ttft is None or ttft.p50 is None:
         return None
-    widths = {name: half_width(found, "p50") for name in SPEED if (found := e.metrics.get(name))}
+    widths = {name: half_width(found, "p50") for name in ANSWER if (found := e.metrics.get(name))}
     known = {name: width for name, width in widths.items() if width is not None}
     wide = tuple(name for name, width in known.items() if width > _WIDE)
     worst = max(known.values(), default=0.0)
@@ -80,7 +80,7 @@ def dependence(e: Evidence) -> Check | None:
     """Q12: requests that share a queue are not independent."""
     taus = {
         name: found.tau or 1.0
-        for name in SPEED
+        for name in ANSWER
         if (found := e.metrics.get(name)) is not None and _is_correlated(found)
     }
     if not taus:
@@ -135,7 +135,7 @@ def censoring(e: Evidence) -> Check | None:
         id="Q14", name="failed or unsent", verdict=verdict, value=cut, unit="ratio",
         words=f"{cut:.1%} of the planned requests did not succeed and are in no latency",
         remedy="" if verdict == "VALID" else "latency of the rest only flatters: read it beside the failures",
-        metrics=() if verdict == "VALID" else SPEED,
+        metrics=() if verdict == "VALID" else ANSWER,
     )  # fmt: skip
 
 

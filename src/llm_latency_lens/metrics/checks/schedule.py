@@ -5,22 +5,29 @@ from numpy.typing import NDArray
 
 from llm_latency_lens.metrics.checks.effect import Effect, shifts_of, values_of
 from llm_latency_lens.metrics.checks.evidence import (
+    ANSWER,
     FROM_INTENDED,
-    SPEED,
+    QUEUE,
     Evidence,
     graded,
     highest_known,
 )
 from llm_latency_lens.metrics.column import PERCENTILES
+from llm_latency_lens.metrics.definitions import METRICS
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.stats.quantiles import Weighted, minimum_samples
 from llm_latency_lens.units import NS_PER_S, format_duration
 
 _STALL_S = 1.0
 _STALL_MEDIANS = 10.0
+_STARTS = frozenset({"marks.sent", "intended"})
 _MOST_WAITS = 200
 """So many waiting times stand for those of all requests that one stall kept from being sent."""
-_OMITTED_FROM = ("ttft", "ttft_from_intended", "e2e", "e2e_from_intended")
+_OMITTED_FROM = tuple(
+    m.name
+    for m in METRICS
+    if m.group == "latency" and _STARTS.intersection(m.needs) and "tokens" not in m.needs
+)
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +38,7 @@ def slip(e: Evidence) -> Check | None:
     if e.planned_rate is None or known is None:
         return None
     p, late = known
-    effect = shifts_of(e, dict.fromkeys(FROM_INTENDED[:2], max(late, 0.0)))
+    effect = shifts_of(e, dict.fromkeys(FROM_INTENDED, max(late, 0.0)))
     return Check(
         id="Q3",
         name="schedule slip",
@@ -42,7 +49,7 @@ def slip(e: Evidence) -> Check | None:
         remedy="the client was late: lower the rate, or give it more cores (--workers)"
         if effect.metrics
         else "",
-        metrics=FROM_INTENDED if effect.metrics else (),
+        metrics=(*FROM_INTENDED, QUEUE) if effect.metrics else (),
         bound=effect.bound,
     )
 
@@ -65,7 +72,7 @@ def rate(e: Evidence) -> Check | None:
         remedy=""
         if verdict == "VALID"
         else f"the load was {error:.1%} off what was asked for: lower the rate or add workers",
-        metrics=() if verdict == "VALID" else SPEED,
+        metrics=() if verdict == "VALID" else ANSWER,
     )
 
 

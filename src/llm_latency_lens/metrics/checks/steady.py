@@ -1,15 +1,16 @@
 """Q11: was there one state to measure, or a warm-up, a drift, an overload?"""
 
 import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
 
 from llm_latency_lens.metrics.checks.effect import (
-    LATENCIES,
     Effect,
     shifts_of,
     values_of,
     without,
 )
-from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, THROUGHPUT, Evidence
+from llm_latency_lens.metrics.checks.evidence import LATENCIES, QUEUE, THROUGHPUT, Evidence
 from llm_latency_lens.model.result import Check, Verdict
 from llm_latency_lens.stats.compare import unpaired_location
 from llm_latency_lens.stats.dependence import rank_autocorrelation
@@ -20,45 +21,90 @@ from llm_latency_lens.units import NS_PER_S, format_duration
 _FEWEST = 100
 _SURE = 0.999
 """Noise may look like a trend in one run of a thousand."""
-_TRENDS = {"ttft": ("ttft", "ttfvt"), "tpot": ("tpot",), "e2e": ("e2e", "ntpot")}
+_TRENDS = {
+    "ttft": ("ttft", "ttft_from_intended", "ttfvt", "ttfe", "ttfb"),
+    "tpot": ("tpot",),
+    "e2e": ("e2e", "e2e_from_intended", "e2e_stream", "ntpot"),
+}
 """The series that are judged, and the metrics whose percentiles move with each."""
 _NAMES = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "e2e"}
 _DRIFTED, _CHANGED = 0.05, 0.2
 _FEW_IN_WINDOW = 6.0
 _WIDE = 0.25
+_TIMES_SLOTS = 200
+"""Half a percent of the requests move no percentile below p99 by much."""
 
 
-def warm_up(e: Evidence) -> Check | None:
-    """Where MSER-5 would cut."""
-    name = "ttft" if "ttft" in e.metrics else "e2e"
-    order, values = e.summary.order, values_of(e, name)
+class _Sent(Struct, frozen=True):
+    """The successful requests in the order in which they were sent, and the values that are judged."""
+
+    order: NDArray[np.int64]
+    series: Floats
+
+
+def beginning(e: Evidence) -> Check | None:
+    """Requests at the beginning that are unlike the rest: a closed loop's first ones, or a warm-up."""
+    values = values_of(e, "ttft" if "ttft" in e.metrics else "e2e")
+    order = e.summary.order
     order = order[~np.isnan(values[order])]
-    series = values[order]
-    if len(series) < _FEWEST:
+    sent = _Sent(order, values[order])
+    return _opening_burst(e, sent) or _warm_up(e, sent)
+
+
+def _opening_burst(e: Evidence, sent: _Sent) -> Check | None:
+    opening = len(e.summary.opening)
+    if e.planned_rate is not None or opening > len(sent.order) / 2:
         return None
-    cut = steady_from(series)
-    first = len(series) // 2 if cut is None else cut
-    if first <= 0.25 * len(series) or not _unlike(series, first):
-        return None
-    left_out = np.zeros(len(values), np.bool_)
-    left_out[order[:first]] = True
-    effect = without(e, left_out)
+    effect = _effect_of(e, sent, opening)
     if effect.bound is None:
         return None
-    words = f"the first {first / len(series):.0%} of requests are unlike the rest"
+    return Check(
+        id="Q11",
+        name="opening burst",
+        verdict="WARN",
+        value=opening / len(sent.order),
+        unit="ratio",
+        words=f"all {opening:,} slots began at once, and those requests are unlike the rest:"
+        f" without them percentiles move by up to {_time(effect.bound)}",
+        remedy=f"measure longer (-n {_TIMES_SLOTS * opening:,}), so that they are few, or send at a"
+        " rate (--rate); a longer warm-up ends before all slots begin at once",
+        metrics=effect.metrics,
+        bound=effect.bound,
+    )
+
+
+def _warm_up(e: Evidence, sent: _Sent) -> Check | None:
+    """Where MSER-5 would cut."""
+    if len(sent.order) < _FEWEST:
+        return None
+    cut, count = steady_from(sent.series), len(sent.order)
+    first = count // 2 if cut is None else cut
+    effect = _effect_of(e, sent, first)
+    if effect.bound is None:
+        return None
+    words = f"the first {first / count:.0%} of requests are unlike the rest"
     if cut is None:
         words = "no part of the run is steady: its first half differs from its second"
     return Check(
         id="Q11",
         name="warm-up",
         verdict="WARN",
-        value=first / len(series),
+        value=first / count,
         unit="ratio",
         words=f"{words}; without it percentiles move by up to {_time(effect.bound)}",
         remedy="warm up longer (--warmup), or measure longer",
         metrics=effect.metrics,
         bound=effect.bound,
     )
+
+
+def _effect_of(e: Evidence, sent: _Sent, first: int) -> Effect:
+    """How percentiles move without the first requests, where those surely differ from the rest."""
+    if not _unlike(sent.series, first):
+        return Effect()
+    left_out = np.zeros(len(e.summary.order), np.bool_)
+    left_out[sent.order[:first]] = True
+    return without(e, left_out)
 
 
 def _unlike(series: Floats, cut: int) -> bool:
@@ -143,7 +189,7 @@ def backlog(e: Evidence) -> Check | None:
 def _growth(e: Evidence) -> Effect:
     """How far apart the medians of the first and the second half of the run are."""
     shifts, order = {}, e.summary.order
-    for name in (*LATENCIES, *FROM_INTENDED):
+    for name in (*LATENCIES, QUEUE):
         values = values_of(e, name)[order]
         halves = [half[~np.isnan(half)] for half in np.array_split(values, 2)]
         if all(len(half) for half in halves):
