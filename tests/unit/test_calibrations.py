@@ -42,11 +42,16 @@ def test_q6_what_is_no_calibration_of_this_version_is_replaced(
 def test_q6_a_cache_is_tried_before_a_calibration_is_made(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Q6: one that can be written is left as it was; one that can not raises."""
+    """Q6: one that can be written is left as it was; a file in its place raises, as does a folder that takes none."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     check_cache(MACHINE, 1)
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(OSError, match="file"):
+        check_cache(MACHINE, 1)
+    (tmp_path / "sealed").mkdir()
+    (tmp_path / "sealed" / "llm-latency-lens").symlink_to("/proc/self")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "sealed"))
+    with pytest.raises(OSError, match="proc|llm-latency-lens"):
         check_cache(MACHINE, 1)
