@@ -5,13 +5,13 @@ The truth is the highest rate at which long runs of the same queue keep the obje
 
 import functools
 import itertools
-import os
 
 import numpy as np
 import pytest
 from msgspec import Struct
 from tests.support.queueing import MS, PROMPT, served
 from tests.support.records import answered
+from tests.support.repetition import NIGHTLY, repetitions
 
 from llm_latency_lens.criteria.objective import parse_objectives
 from llm_latency_lens.metrics.objective_judge import ObjectiveJudge
@@ -65,17 +65,15 @@ def search(seed: int, most_requests: int) -> Found:
 
 
 def test_a_search_never_reports_more_than_the_capacity() -> None:
-    """Ten seeds with steps of at most 6,000 requests: below the truth each time, and never far below."""
-    for seed in range(10):
+    """Five seeds (ten at night) with steps of at most 6,000 requests: below the truth each time, and never far below."""
+    for seed in range(repetitions(5, nightly=10)):
         bracket = search(seed, 6000).bracket
         assert bracket.passed is not None, bracket
         assert 0.7 * truth() < bracket.passed <= truth(), bracket
         assert bracket.failed is None or bracket.failed > truth() * 0.97, bracket
 
 
-@pytest.mark.skipif(
-    not os.environ.get("LLL_NIGHTLY"), reason="takes minutes; run it with: make nightly"
-)
+@pytest.mark.skipif(not NIGHTLY, reason="takes minutes; run it with: make nightly")
 def test_a_hundred_searches_are_within_ten_percent_and_never_above() -> None:
     """100 seeds with steps of at most 40,000 requests; what is said to fail surely lies above, too."""
     brackets = [search(seed, 40_000).bracket for seed in range(100)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from tests.support.command import eventually, lll, start
+from tests.support.command import eventually, in_turn, lll, start
 from tests.support.hostile import fin, hostile, request, send
 
 from llm_latency_lens.simulator.fault import parse_fault
@@ -94,8 +94,7 @@ def test_x1_x2_no_command_shows_a_key(
         ["benchmark", *target, *ask, "--goodput", "nonsense"],
     ]
     printed = []
-    for words in commands:
-        found = lll(*words, cwd=tmp_path, env=env)
+    for words, found in zip(commands, in_turn(*commands, cwd=tmp_path, env=env), strict=True):
         assert found.code in {0, 1, 2, 3, 4, 5}, (words, found.err)
         assert "Traceback" not in found.err, found.err
         printed += [found.out, found.err]

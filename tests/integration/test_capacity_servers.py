@@ -1,7 +1,6 @@
 """`--find-capacity` against servers that are quick, overloaded, refusing, dying or silent."""
 
 import json
-import os
 import pathlib
 import signal
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.bounded_server import Behaviour, BoundedServer
 from tests.support.command import lll, start
+from tests.support.repetition import NIGHTLY
 
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
@@ -108,24 +108,24 @@ def test_a_server_that_falls_silent_does_not_hang_the_search(tmp_path: pathlib.P
     assert "no request ended for" in document["why"]
 
 
-NIGHTLY = pytest.mark.skipif(not os.environ.get("LLL_NIGHTLY"), reason="half a minute")
+AT_NIGHT = pytest.mark.skipif(not NIGHTLY, reason="ten more seconds; run it with: make nightly")
 
 
-@pytest.mark.parametrize("status", [429, pytest.param(503, marks=NIGHTLY)])
+@pytest.mark.parametrize("status", [429, pytest.param(503, marks=AT_NIGHT)])
 def test_a_server_that_refuses_above_a_rate(tmp_path: pathlib.Path, status: int) -> None:
-    """40/s are served: 20/s hold, 80/s fail; a 429 says that a quota is the bound."""
-    behaviour = Behaviour(quota=40.0, burst=10.0, refusal=status)
-    search = ("--rate", "20/s", "--max-rate", "80/s", "--step-requests", "300")
+    """120/s are served: 60/s hold, 240/s fail; a 429 says that a quota is the bound."""
+    behaviour = Behaviour(quota=120.0, burst=10.0, refusal=status)
+    search = ("--rate", "60/s", "--max-rate", "240/s", "--step-requests", "300")
     code, document, _ = searched(behaviour, tmp_path, "ttft.p90<200ms", *search)
     assert code == 0, document["steps"]
-    assert 20.0 <= document["passed"] < 50.0
+    assert 60.0 <= document["passed"] < 150.0
     fails = [step for step in document["steps"] if step["judgement"] == "fail"]
-    assert fails[0]["rate"] == 80.0
+    assert fails[0]["rate"] == 240.0
     assert f" {status}" in fails[0]["why"]
     assert all(step["why"] for step in document["steps"])
     shown = " ".join(lll("runs", "show", "last", cwd=tmp_path).out.split())
     if status == 429:
-        assert document["passed"] < document["rate_limited_from"] <= 80.0
+        assert document["passed"] < document["rate_limited_from"] <= 240.0
         assert "its quota is the bound, not its speed" in shown
     else:
         assert document["rate_limited_from"] is None

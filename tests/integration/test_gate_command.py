@@ -5,7 +5,7 @@ import pathlib
 import xml.etree.ElementTree as ET
 
 import pytest
-from tests.support.command import lll
+from tests.support.command import in_turn, lll
 
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
@@ -62,12 +62,13 @@ def repeats(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     spec = SimulatorSpec(
         ttft=parse_latency("lognormal:10ms,0.2"), itl=parse_latency("1ms"), tokens=4
     )
+    asked = {str(n): ["--max-tokens", "128"] for n in range(6)} | {
+        "other": ["--max-tokens", "256", "--temperature", "0.5"]
+    }
     with SimulatorProcess(spec) as server:
-        words = ["benchmark", "openai:sim", "--base-url", server.base_url, "-p", "hi", "-n", "60"]
-        for name, more in [(str(n), ["--max-tokens", "128"]) for n in range(6)] + [
-            ("other", ["--max-tokens", "256", "--temperature", "0.5"])
-        ]:
-            found = lll(*words, *more, "--json", "--allow-invalid", cwd=path)
+        words = ["benchmark", "openai:sim", "--base-url", server.base_url, "-p", "hi", "-n", "60", "-c", "4"]  # fmt: skip
+        runs = ([*words, *more, "--json", "--allow-invalid"] for more in asked.values())
+        for name, found in zip(asked, in_turn(*runs, cwd=path), strict=True):
             assert found.code == 0, found.err
             (path / f"{name}.json").write_text(found.out)
     return path
@@ -128,7 +129,7 @@ def test_what_can_not_be_held_to_a_gate_is_refused(folder: pathlib.Path) -> None
         (["both.json", "--allow", "ttft.p99<+1%"], "the comparison has"),
         (["--baseline", "both.json", "--allow", "ttft.p50<+1%"], "a comparison is no baseline"),
     ]
-    for words, said in cases:
-        found = lll("gate", *words, cwd=folder)
+    outcomes = in_turn(*(["gate", *words] for words, _ in cases), cwd=folder)
+    for (words, said), found in zip(cases, outcomes, strict=True):
         assert (found.code, found.out) == (2, ""), words
         assert said in found.err, found.err

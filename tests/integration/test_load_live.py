@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.command import lll
 from tests.support.hostile import hostile
+from tests.support.repetition import repetitions
 from tests.support.whole_answers import SERVICE, whole_answers
 
 from llm_latency_lens.simulator.latency import parse_latency
@@ -33,18 +34,18 @@ def test_a_closed_loop_tells_what_a_stalled_server_kept_it_from_sending(
     tmp_path: pathlib.Path,
 ) -> None:
     """Two seconds of silence on four slots: about 160 requests were not sent; an open loop sees the stall itself."""
-    with whole_answers(stall=(1.0, 3.0)) as server:
+    with whole_answers(stall=(0.7, 2.7)) as server:
         address = f"http://127.0.0.1:{server.port}/v1"
-        closed = benchmark(address, tmp_path, "--no-stream", "-c", "4", "-n", "300")
+        closed = benchmark(address, tmp_path, "--no-stream", "-c", "4", "-n", "120")
     found = checks_of(closed)["coordinated omission"]
     assert found["verdict"] == "WARN"
     assert found["value"] == pytest.approx(4 * 2.0 / SERVICE, rel=0.15)
     assert "e2e" in found["metrics"]
     assert closed["metrics"]["e2e"]["p95"] < 0.2
     assert found["bound"] > 1.0
-    with whole_answers(stall=(1.0, 3.0)) as server:
+    with whole_answers(stall=(0.7, 2.7)) as server:
         address = f"http://127.0.0.1:{server.port}/v1"
-        opened = benchmark(address, tmp_path, "--no-stream", "--rate", "75/s", "-d", "5s")
+        opened = benchmark(address, tmp_path, "--no-stream", "--rate", "75/s", "-d", "3s")
     assert "coordinated omission" not in checks_of(opened)
     assert opened["metrics"]["e2e"]["p95"] > 1.0
 
@@ -64,10 +65,10 @@ def test_whole_answers_give_no_rate_beyond_what_is_possible(
 
 
 def test_the_same_clean_run_has_no_warning_and_the_same_exit_code(tmp_path: pathlib.Path) -> None:
-    """Ten runs with the defaults: exit 0 each, and no check of the load objects to any."""
+    """Four runs with the defaults, ten at night: exit 0 each, and no check of the load objects to any."""
     alarms, codes = [], set()
     with SimulatorProcess(QUICK) as server:
-        for turn in range(10):
+        for turn in range(repetitions(4, nightly=10)):
             load = ("-c", "4", "-n", "100") if turn % 2 else ("--rate", "60/s", "-n", "100")
             found = benchmark(server.base_url, tmp_path, *load)
             codes.add(found["exit"])

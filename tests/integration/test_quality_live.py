@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 
 import pytest
@@ -91,17 +92,28 @@ def test_q11_an_overload_is_no_state(tmp_path: pathlib.Path) -> None:
     assert verdicts(found.out)["backlog"] == "INVALID"
 
 
-def test_q6_a_calibration_is_kept_and_shown(tmp_path: pathlib.Path) -> None:
-    """Q6: made once, found again, beside every latency; a load that is surely beyond the forecast is refused."""
-    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    made = lll("calibrate", "-c", "16", "--json", cwd=tmp_path, env=env)
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, str]:
+    """A cache with a calibration of this machine, of quick streams, and its document as it was printed."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    env = {"XDG_CACHE_HOME": str(folder / "cache")}
+    made = lll("calibrate", "-c", "16", "--event-rate", "200/s", "--json", cwd=folder, env=env)
     assert made.code == 0, made.err
-    document = json.loads(made.out)
+    return folder / "cache", made.out
+
+
+def test_q6_a_calibration_is_kept_and_shown(
+    tmp_path: pathlib.Path, calibrated: tuple[pathlib.Path, str]
+) -> None:
+    """Q6: made once, found again, beside every latency; a load that is surely beyond the forecast is refused."""
+    cache, printed = calibrated
+    env = {"XDG_CACHE_HOME": str(cache)}
+    document = json.loads(printed)
     assert set(document["errors"]) == {"ttft", "e2e", "tpot", "gap", "slip"}
     assert 0 < document["errors"]["ttft"]["p50"] < 0.005
     assert all(cost >= 0 for cost in document["cost"].values())
     assert 1e-6 < document["cost"]["read"] + document["cost"]["event"] < 1e-3
-    assert len(list((tmp_path / "cache").rglob("calibration-*.json"))) == 1
+    assert len(list(cache.rglob("calibration-*.json"))) == 1
     with SimulatorProcess(QUICK) as server:
         load = [*words(server)[:-1], "--rate", "40/s", "-d", "1s"]
         auto = {**env, "LLL_CALIBRATE": "auto"}
@@ -119,29 +131,52 @@ def test_q6_a_calibration_is_kept_and_shown(tmp_path: pathlib.Path) -> None:
     assert near.code != 2
 
 
-def test_q6_a_machine_is_calibrated_before_its_first_run(tmp_path: pathlib.Path) -> None:
-    """Q6: without being asked; a broken file in the cache is made anew, and a cache that can't be written is said."""
+def test_q6_an_outdated_calibration_is_made_anew(
+    tmp_path: pathlib.Path, calibrated: tuple[pathlib.Path, str]
+) -> None:
+    """Q6: without being asked; what was kept by another version is said, and replaced."""
+    shutil.copytree(calibrated[0], tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").rglob("calibration-*.json")
+    kept.write_text(kept.read_text().replace("calibration/2", "calibration/1"))
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "LLL_CALIBRATE": "auto"}
     with SimulatorProcess(QUICK) as server:
-        first = lll(*words(server)[:-1], "-n", "30", "-c", "4", cwd=tmp_path, env=env)
-        assert "once for this machine" in first.err
+        found = lll(*words(server)[:-1], "-n", "6", cwd=tmp_path, env=env)
+    assert "the stored calibration is of another version" in found.err
+    assert "once for this machine" in found.err
+    assert json.loads(kept.read_text())["schema"] == "llm-latency-lens/calibration/2"
+
+
+@pytest.mark.parametrize("state", ["missing", "broken"])
+def test_q6_a_machine_is_calibrated_before_its_first_run(
+    tmp_path: pathlib.Path, calibrated: tuple[pathlib.Path, str], state: str
+) -> None:
+    """Q6: where nothing is kept, or nothing that can be read, it begins by itself; nothing is called outdated."""
+    if state == "broken":
+        shutil.copytree(calibrated[0], tmp_path / "cache")
         (kept,) = (tmp_path / "cache").rglob("calibration-*.json")
         kept.write_text("{")
-        again = lll(*words(server)[:-1], "-n", "30", "-c", "4", cwd=tmp_path, env=env)
-        assert "once for this machine" in again.err
-    assert json.loads(kept.read_text())["schema"] == "llm-latency-lens/calibration/2"
-    old = kept.read_text().replace("calibration/2", "calibration/1")
-    kept.write_text(old)
-    with SimulatorProcess(QUICK) as server:
-        outdated = lll(*words(server)[:-1], "-n", "6", cwd=tmp_path, env=env)
-    assert "the stored calibration is of another version" in outdated.err
-    assert "once for this machine" in outdated.err
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "LLL_CALIBRATE": "auto"}
+    command = ["benchmark", "openai:m", "--base-url", "http://127.0.0.1:9/v1", "-p", "x"]
+    with start(*command, cwd=tmp_path, env=env) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert "once for this machine" in first
+
+
+def test_q6_a_cache_that_can_not_be_written_is_said(tmp_path: pathlib.Path) -> None:
+    """Q6: before anything is measured; `calibrate` fails, and a run is made without a calibration."""
     (tmp_path / "file").write_text("")
-    failed = lll(
-        "calibrate", "-c", "4", cwd=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path / "file")}
-    )
-    assert failed.code == 1
+    env = {"XDG_CACHE_HOME": str(tmp_path / "file")}
+    failed = lll("calibrate", "-c", "4", cwd=tmp_path, env=env)
+    assert (failed.code, failed.out) == (1, "")
     assert "can't be kept" in failed.err
+    with SimulatorProcess(QUICK) as server:
+        auto = {**env, "LLL_CALIBRATE": "auto"}
+        found = lll(*words(server)[:-1], "-n", "6", cwd=tmp_path, env=auto)
+    assert "not calibrated: the calibration can't be kept" in found.err
+    assert "6 successful requests" in found.out
 
 
 @pytest.mark.parametrize("flag", ["--calibrate=sometimes", "--step-requests=5"])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.records import MS, answered, refused
+from tests.support.repetition import repetitions
 from tests.unit.test_gate import PREPARED
 
 from llm_latency_lens.metrics.definitions import BY_NAME
@@ -203,9 +204,9 @@ def anatomy_facts(record: Record) -> list[Fact]:
 
 
 def test_x8_x10_nothing_that_was_said_becomes_markup() -> None:
-    """X8, X10: with 200 payloads the page has the same tags and attributes as with a harmless one."""
+    """X8, X10: with 60 payloads, at night 200, the page has the same tags and attributes as with a harmless one."""
     plain = read(result_page(*hostile("harmless")))
-    for payload in payloads():
+    for payload in payloads()[: repetitions(60, nightly=200)]:
         page = result_page(*hostile(payload))
         found = read(page)
         assert found.tags == plain.tags, payload

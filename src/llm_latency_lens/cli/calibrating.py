@@ -1,7 +1,9 @@
 """Before a run: is this machine calibrated, and is the load within what it can measure?"""
 
+import contextlib
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import click
 import msgspec
@@ -11,7 +13,11 @@ from llm_latency_lens.errors import MachineError, UsageError
 from llm_latency_lens.model.calibration import TYPICAL_EVENT, Calibration
 from llm_latency_lens.profiler import Benchmark, run
 from llm_latency_lens.runner.environment import describe_machine
-from llm_latency_lens.store.calibrations import has_outdated_calibration, save_calibration
+from llm_latency_lens.store.calibrations import (
+    check_cache,
+    has_outdated_calibration,
+    save_calibration,
+)
 
 _WARN, _REFUSE = 0.5, 1.0
 """Shares of the measuring processes' CPU, by forecast; refused only by the most favourable one."""
@@ -28,9 +34,18 @@ def calibrated(conditions: Conditions, *, quiet: bool) -> tuple[Calibration, pat
         if not quiet and sys.stderr.isatty():
             click.echo(f"calibrating: {words} ...", err=True)
 
+    with _keeping():
+        check_cache(describe_machine(), conditions.workers)
     found = run(calibrate(conditions, say))
-    try:
+    with _keeping():
         return found, save_calibration(found)
+
+
+@contextlib.contextmanager
+def _keeping() -> Iterator[None]:
+    """Says what became of the cache. Raises MachineError where it can't be written."""
+    try:
+        yield
     except OSError as error:
         raise MachineError(
             f"the calibration can't be kept: {error.strerror}: {error.filename}; set XDG_CACHE_HOME"

@@ -163,9 +163,11 @@ def read_late(record: Record) -> float | None:
 
 def _share(record: Record, chosen: Callable[[int, int], bool]) -> float | None:
     """The share of token events in reads chosen by their number of events and their width."""
-    events = record.arrival_events
-    widths = record.arrival_widths or (0,) * len(events)
+    events, widths = record.arrival_events, record.arrival_widths
     total = sum(events)
+    if not widths and total == len(events):
+        return 0.0 if total else None
+    widths = widths or (0,) * len(events)
     shared = sum(n for n, width in zip(events, widths, strict=True) if chosen(n, width))
     return shared / total if total else None
 

@@ -89,17 +89,18 @@ def _log_tail(a: float, b: float, x: float) -> float:
     """The continued fraction of the incomplete beta function by Lentz's method, if it converges."""
     front = a * math.log(x) + b * math.log1p(-x) - math.log(a) - log_beta(a, b)
     c, d = 1.0, _inverse(1.0 - (a + b) * x / (a + 1.0))
-    value = d
+    value, at = d, a
     for m in range(1, _MOST_TERMS):
-        for term in (
-            m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0)),
-        ):
-            d = _inverse(1.0 + term * d)
-            c = 1.0 + term / c
-            c = c if abs(c) > _TINY else _TINY
-            value *= c * d
-        if abs(c * d - 1.0) < _ENOUGH:
+        at += 2.0
+        term = m * (b - m) * x / ((at - 1.0) * at)
+        d = 1.0 / (1.0 + term * d or _TINY)
+        c = 1.0 + term / c or _TINY
+        value *= c * d
+        term = -(a + m) * (a + b + m) * x / (at * (at + 1.0))
+        d = 1.0 / (1.0 + term * d or _TINY)
+        c = 1.0 + term / c or _TINY
+        value *= c * d
+        if -_ENOUGH < c * d - 1.0 < _ENOUGH:
             break
     return front + math.log(value)
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import tempfile
 
 import msgspec
 
@@ -14,6 +15,18 @@ class _Versioned(msgspec.Struct):
     """What every version of the document has."""
 
     schema: str = ""
+
+
+def check_cache(machine: dict[str, str], workers: int) -> None:
+    """See that a calibration could be kept, before the seconds that making it takes.
+
+    Raises:
+        OSError: the cache can't be written.
+    """
+    folder = _path(machine, workers).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def save_calibration(calibration: Calibration) -> pathlib.Path:
