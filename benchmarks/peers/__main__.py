@@ -166,8 +166,9 @@ def _noted(row: Row, what: str) -> Iterator[None]:
     try:
         yield
     except _FAILURES as error:
-        own = isinstance(error, NoFiguresError | LensError)
-        row.failed.append(f"{what}: {error}" if own else f"{what}: {type(error).__name__}: {error}")
+        own = isinstance(error, NoFiguresError)
+        words = str(error) if own else f"{type(error).__name__}: {last_words(str(error))}"
+        row.failed.append(f"{what}: {words}")
 
 
 def _start(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
@@ -252,8 +253,11 @@ def row_of(peer: Peer, home: pathlib.Path, *, setup: bool) -> Row:
         print(f"setting up {peer.name}", file=sys.stderr)
         try:
             set_up(peer, home)
-        except (SetupError, OSError) as error:
+        except SetupError as error:
             return Row(name=peer.name, version=peer.version, failed=[f"set-up: {error}"])
+        except OSError as error:
+            said = f"set-up: {last_words(str(error))}"
+            return Row(name=peer.name, version=peer.version, failed=[said])
     print(f"measuring {peer.name}", file=sys.stderr)
     return measure(peer, home)
 
@@ -271,7 +275,8 @@ def main() -> None:
     if (os.cpu_count() or 1) < 2:
         sys.exit("a server and a client need a CPU each: this machine has one")
     # Ended from outside, it ends what it has started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     print(page.table([]), flush=True)
     with _alone(given.home.resolve()) as home:
         for peer in (*(p for p in PEERS if not given.only or p.name in given.only), OURS):

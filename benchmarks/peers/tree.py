@@ -61,9 +61,14 @@ def run_on(
     before = _children()
     began = time.perf_counter()
     pinned = [] if core is None else [shutil.which("taskset") or "taskset", "-c", str(core)]
+    # A run that is killed can't end its tools: they end with it.
+    bound = [setpriv, "--pdeathsig", "KILL"] if (setpriv := shutil.which("setpriv")) else []
     late = False
     with tempfile.TemporaryFile() as output:
-        with _started([*pinned, *command], env, output) as process, _peak(process.pid) as peak:
+        with (
+            _started([*bound, *pinned, *command], env, output) as process,
+            _peak(process.pid) as peak,
+        ):
             try:
                 process.wait(timeout)
             except subprocess.TimeoutExpired:

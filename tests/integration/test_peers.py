@@ -266,8 +266,9 @@ def test_a_row_is_printed_before_the_next_tool_is_measured(tmp_path: pathlib.Pat
     assert row.endswith("| start: exit 3: no key |\n")
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_run_that_is_ended_ends_its_tool_and_the_next_in_line_goes_on(
-    tmp_path: pathlib.Path,
+    tmp_path: pathlib.Path, ending: signal.Signals
 ) -> None:
     """Nothing measures on unseen; two runs in one folder never remake each other's tools."""
     os.mkfifo(tmp_path / "pid")
@@ -277,9 +278,9 @@ def test_a_run_that_is_ended_ends_its_tool_and_the_next_in_line_goes_on(
         with run(tmp_path) as second:
             assert second.stderr is not None
             assert second.stderr.readline() == "waiting for another run in the same folder\n"
-            first.terminate()
+            first.send_signal(ending)
             first.communicate()
-            assert first.returncode == 128 + signal.SIGTERM
+            assert first.returncode == (-ending if ending is signal.SIGKILL else 128 + ending)
             assert ended(pid)
             pid = int((tmp_path / "pid").read_text())
             second.terminate()

@@ -37,7 +37,7 @@ def test_a_set_up_that_fails_says_which_step_and_is_tried_again(tmp_path: pathli
     """No stamp is left, so the next call does not take the ruins for an environment."""
     broken = Environment(name="tool", wheel="tool==1.0", unpacked="*")
     for _ in range(2):
-        with pytest.raises(SetupError, match=r"pip download tool==1\.0: No such file"):
+        with pytest.raises(SetupError, match=r"pip download tool==1\.0: .*No such file"):
             make(broken, tmp_path, pathlib.Path("/nowhere/python"))
     assert list((tmp_path / "tool").iterdir()) == []
 
