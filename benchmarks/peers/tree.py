@@ -115,13 +115,13 @@ def _started(
 def _peak(pid: int) -> Iterator[list[int]]:
     """Watch the memory of a tree; the one number in the list is its peak so far."""
     peak, done = [0], threading.Event()
-    watcher = threading.Thread(target=_watch, args=(pid, peak, done))
-    watcher.start()
+    watcher = threading.Thread(target=_watch, args=(pid, peak, done), daemon=True)
     try:
+        # A signal that ends the run may come while it starts: nobody joins it, or waits for it.
+        watcher.start()
         yield peak
     finally:
         done.set()
-        watcher.join()
 
 
 def _end_of(output: BinaryIO) -> str:

@@ -5,7 +5,7 @@ Addresses and folders are left out: a page of figures tells nobody's package ind
 
 import re
 
-_LINES, _WIDTH = 3, 160
+_LINES, _NEAR, _WIDTH = 3, 10, 160
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07)")
 _FRAMES = re.compile(r"[\u2500-\u259f]+")
 _TRACEBACK = "Traceback (most recent call last):"
@@ -18,14 +18,20 @@ _NOISE = ("[notice]", "hint: See above", "note: This")
 
 
 def last_words(text: str) -> str:
-    """Return the end of a command's output on one line; of a traceback, what was raised."""
+    """Return the end of a command's output on one line: of a traceback, what was raised.
+
+    Of lines that follow an error's, its first one stays; warnings before it don't.
+    """
     lines = _FRAMES.sub(" ", _ESCAPES.sub("", text)).splitlines()
     plain = [line for line in lines if line.strip() and not line.strip().startswith(_NOISE)]
     raised = max((n + 1 for n, line in enumerate(plain) if _TRACEBACK in line), default=None)
     if raised is not None:
         outer = [line for line in plain[raised:] if not line.startswith(" ")]
         plain = outer or plain
-    return " / ".join(map(_short, plain[-_LINES:]))
+    end = plain[-_NEAR:]
+    errors = [n for n, line in enumerate(end) if line.lower().startswith("error")]
+    end = end[errors[0] :] if errors else end[-_LINES:]
+    return " / ".join(map(_short, end if len(end) <= _LINES else [end[0], *end[1 - _LINES :]]))
 
 
 def _short(line: str) -> str:

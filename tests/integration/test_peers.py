@@ -262,7 +262,7 @@ def test_a_row_is_printed_before_the_next_tool_is_measured(tmp_path: pathlib.Pat
         assert running.stdout is not None
         row = next(line for line in running.stdout if line.startswith("| llmeter"))
         running.terminate()
-        running.communicate()
+        running.communicate(timeout=60)
     assert row.endswith("| start: exit 3: no key |\n")
 
 
@@ -279,10 +279,10 @@ def test_a_run_that_is_ended_ends_its_tool_and_the_next_in_line_goes_on(
             assert second.stderr is not None
             assert second.stderr.readline() == "waiting for another run in the same folder\n"
             first.send_signal(ending)
-            first.communicate()
+            first.communicate(timeout=60)
             assert first.returncode == (-ending if ending is signal.SIGKILL else 128 + ending)
             assert ended(pid)
             pid = int((tmp_path / "pid").read_text())
             second.terminate()
-            second.communicate()
+            second.communicate(timeout=60)
             assert ended(pid)

@@ -90,6 +90,8 @@ def test_rows_of_other_tools_stay_on_the_page() -> None:
         ),
         ("Usage: t\n╭─ Error ─╮\n│ No such option: -x │\n╰─────────╯", "Usage: t / Error / No such option: -x"),
         ("  × No solution\n  ╰─▶ Because x is gone\n[notice] new pip", "× No solution / ▶ Because x is gone"),
+        ("WARNING: retrying\nERROR: no x\nERROR: no match", "ERROR: no x / ERROR: no match"),
+        ("error: no index\n  cause: a\n  cause: b\n  cause: refused", "error: no index / cause: b / cause: refused"),
         ("error: Failed to fetch: `https://u:p@index.example/x/`", "error: Failed to fetch: `(address)`"),
         ("HTTPSConnectionPool(host='index.example', port=443)", "HTTPSConnectionPool(host=(address), port=443)"),
         ("No such file: '/home/me/.cache/tool/bin/python'", "No such file: '…/python'"),
