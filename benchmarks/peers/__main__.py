@@ -2,24 +2,30 @@
 
 One server for all: the embedded simulator on CPU 1, its ledger the truth, and for the client's own
 limit a server with every answer ready; the client with all its processes on CPU 0. A tool that can
-not be set up or that fails is a row that says why. `--write` puts the rows into docs/peers.md,
-where rows of tools that were not chosen stay as they are.
+not be set up or that fails is a row that says why. Each row is printed, and with `--write` put
+into docs/peers.md, as soon as it is there; rows of tools that were not chosen stay as they are.
 """
 
 import argparse
+import contextlib
+import fcntl
 import json
+import math
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from benchmarks.peers import page
 from benchmarks.peers.environment import Environment, SetupError, interpreter, make
 from benchmarks.peers.page import STREAMS, Row
 from benchmarks.peers.table import CLIENT, HERE, NOT_HERE, PEERS, Peer, Told, Work
 from benchmarks.peers.tree import Taken, run_on
+from benchmarks.peers.words import last_words
 from llm_latency_lens.errors import LensError
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.ledger import Ledger
@@ -34,12 +40,19 @@ _SLOW = {"llmeter": 500}
 _FAILURES = (
     RuntimeError,
     OSError,
+    ArithmeticError,
+    AttributeError,
     LookupError,
+    TypeError,
     ValueError,
     LensError,
     subprocess.SubprocessError,
 )
 """What a tool that fails, or whose result file is not as expected, ends in."""
+
+
+class NoFiguresError(RuntimeError):
+    """A tool's run gave none; the message says why, with the tool's last words."""
 
 
 def ours(work: Work) -> list[str]:
@@ -81,16 +94,35 @@ def served(
     ):
         work = Work(base_url=server.base_url, out=pathlib.Path(folder), home=home, **shape)
         taken = _run(peer, work)
-        told = peer.read(work)
-        return taken, told, server.stop()
+        ledger = server.stop()
+        _require(_tokens(ledger), taken)
+        return taken, _told(peer, work, taken), ledger
 
 
 def _run(peer: Peer, work: Work) -> Taken:
-    hub = {"HF_HOME": str(work.home / "hub")} if peer.hub else {}
-    taken = run_on(CPU_OF_CLIENT, peer.command(work), {**dict(peer.env), **hub}, timeout=240)
+    hub = str(work.home / "hub")
+    env = {"HF_HOME": hub, "HF_HUB_CACHE": f"{hub}/hub"} if peer.hub else {}
+    # The server is on this machine, whatever proxy the way to others takes.
+    direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    env |= {**dict(peer.env), **direct}
+    taken = run_on(CPU_OF_CLIENT, peer.command(work), env, timeout=peer.limit)
     if taken.code:
-        raise RuntimeError(f"exit {taken.code}: {taken.words}")
+        raise NoFiguresError(taken.reason)
     return taken
+
+
+def _told(peer: Peer, work: Work, taken: Taken) -> Told:
+    try:
+        return peer.read(work)
+    except _FAILURES as error:
+        what = f"no result to read ({type(error).__name__}: {last_words(str(error))})"
+        raise NoFiguresError(f"{what}; {taken.reason}") from error
+
+
+def _require(tokens: int, taken: Taken) -> None:
+    """A run without one answer has no figures, however well it ended."""
+    if not tokens:
+        raise NoFiguresError(f"the server gave it no answer; {taken.reason}")
 
 
 def against_ready(peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> tuple[Taken, int]:
@@ -111,7 +143,9 @@ def against_ready(peer: Peer, home: pathlib.Path, shape: dict[str, int]) -> tupl
             taken = _run(peer, work)
         finally:
             server.stdin.close()
-        return taken, int(server.stdout.readline()) * shape["tokens"]
+        tokens = int(server.stdout.readline()) * shape["tokens"]
+    _require(tokens, taken)
+    return taken, tokens
 
 
 def measure(peer: Peer, home: pathlib.Path) -> Row:
@@ -119,13 +153,22 @@ def measure(peer: Peer, home: pathlib.Path) -> Row:
     row = Row(name=peer.name, version=peer.version, install=_size(peer, home))
     shape = {**CAPACITY, "requests": _SLOW.get(peer.name, CAPACITY["requests"])}
     for step in (_start, _ready, _capacity, _paced, _accuracy):
-        try:
+        with _noted(row, step.__name__[1:]):
             step(row, peer, home, shape)
-        except _FAILURES as error:
-            row.failed.append(f"{step.__name__[1:]}: {str(error)[:200]}")
-            if row.start is None:
-                break
+        if row.start is None:
+            break
     return row
+
+
+@contextlib.contextmanager
+def _noted(row: Row, what: str) -> Iterator[None]:
+    """A failure is the row's reason for what is missing."""
+    try:
+        yield
+    except _FAILURES as error:
+        own = isinstance(error, NoFiguresError)
+        words = str(error) if own else f"{type(error).__name__}: {last_words(str(error))}"
+        row.failed.append(f"{what}: {words}")
 
 
 def _start(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
@@ -152,8 +195,11 @@ def _paced(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
 def _accuracy(row: Row, peer: Peer, home: pathlib.Path, _: dict[str, int]) -> None:
     for streams in STREAMS:
         shape = {"concurrency": streams, "requests": max(4, streams), "tokens": 64}
-        _taken, told, ledger = served(peer, home, shape, ("200ms", "20ms"))
-        row.errors[streams] = _errors(told, ledger)
+        with _noted(row, f"TTFT at {streams}"):
+            taken, told, ledger = served(peer, home, shape, ("200ms", "20ms"))
+            row.errors[streams] = errors = _errors(told, ledger)
+            if None in errors:
+                raise NoFiguresError(f"it reports no mean or no p99; {taken.reason}")
 
 
 def _net(row: Row, taken: Taken) -> float:
@@ -172,8 +218,11 @@ def _errors(told: Told, ledger: Ledger) -> tuple[float | None, float | None]:
     if not truth:
         return None, None
     p99 = truth[min(len(truth) - 1, round(0.99 * (len(truth) - 1)))]
-    mean = None if told.mean is None else told.mean - statistics.fmean(truth)
-    return mean, None if told.p99 is None else told.p99 - p99
+    return _less(told.mean, statistics.fmean(truth)), _less(told.p99, p99)
+
+
+def _less(told: float | None, truth: float) -> float | None:
+    return told - truth if told is not None and math.isfinite(told) else None
 
 
 def _size(peer: Peer, home: pathlib.Path) -> int | None:
@@ -204,8 +253,11 @@ def row_of(peer: Peer, home: pathlib.Path, *, setup: bool) -> Row:
         print(f"setting up {peer.name}", file=sys.stderr)
         try:
             set_up(peer, home)
-        except (SetupError, OSError) as error:
+        except SetupError as error:
             return Row(name=peer.name, version=peer.version, failed=[f"set-up: {error}"])
+        except OSError as error:
+            said = f"set-up: {last_words(str(error))}"
+            return Row(name=peer.name, version=peer.version, failed=[said])
     print(f"measuring {peer.name}", file=sys.stderr)
     return measure(peer, home)
 
@@ -222,16 +274,36 @@ def main() -> None:
     given = parser.parse_args()
     if (os.cpu_count() or 1) < 2:
         sys.exit("a server and a client need a CPU each: this machine has one")
-    rows = []
-    for peer in (*(p for p in PEERS if not given.only or p.name in given.only), OURS):
-        rows.append(row_of(peer, given.home, setup=given.setup))
-        for words in rows[-1].failed:
-            print(f"  {words}", file=sys.stderr)
-    print(page.table(rows))
-    if given.write:
-        path = HERE.parents[1] / "docs/peers.md"
-        text = page.merged(path.read_text(encoding="utf-8"), rows, [*names, OURS.name], NOT_HERE)
-        page.write(path, text)
+    # Ended from outside, it ends what it has started.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    print(page.table([]), flush=True)
+    with _alone(given.home.resolve()) as home:
+        for peer in (*(p for p in PEERS if not given.only or p.name in given.only), OURS):
+            row = row_of(peer, home, setup=given.setup)
+            for words in row.failed:
+                print(f"  {words}", file=sys.stderr)
+            print(page.shown(row), flush=True)
+            if given.write:
+                _write(row, [*names, OURS.name])
+
+
+@contextlib.contextmanager
+def _alone(home: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Wait for any other run in that folder: two would remake each other's environments."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another run in the same folder", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield home
+
+
+def _write(row: Row, order: list[str]) -> None:
+    path = HERE.parents[1] / "docs/peers.md"
+    page.write(path, page.merged(path.read_text(encoding="utf-8"), [row], order, NOT_HERE))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,16 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from benchmarks.peers.tree import run_on
+
 _STAMP = "complete.json"
 """Written last, with the environment that it describes; without it all is made anew."""
+_LIMIT = 2400.0
+"""Seconds that a step of a set-up may take; some download gigabytes."""
+_OURS = dict.fromkeys(
+    ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIREMENT", "PIP_NO_BINARY"), ""
+) | {"PIP_USER": "0", "PIP_DRY_RUN": "0"}
+"""Where pip puts things is not the user's setting here; where it takes them from is."""
 
 
 class SetupError(Exception):
@@ -33,6 +41,7 @@ class Environment(Struct, frozen=True, kw_only=True):
         unpacked: the pattern of the files that are taken out of the wheel.
         oldest: the oldest Python it runs with, as (major, minor).
         script: a script of this package, run in it last with the folder of all environments.
+        makes: what the script leaves in that folder.
     """
 
     name: str
@@ -41,6 +50,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     unpacked: str = ""
     oldest: tuple[int, int] = (3, 11)
     script: str = ""
+    makes: tuple[str, ...] = ()
 
 
 def interpreter(home: pathlib.Path, name: str) -> pathlib.Path:
@@ -48,50 +58,82 @@ def interpreter(home: pathlib.Path, name: str) -> pathlib.Path:
     return home / name / "venv/bin/python"
 
 
-def make(environment: Environment, home: pathlib.Path, downloader: pathlib.Path) -> bool:
+def make(
+    environment: Environment, home: pathlib.Path, downloader: pathlib.Path, limit: float = _LIMIT
+) -> bool:
     """Make an environment unless it is complete; return whether there was anything to do.
 
-    `downloader` is a Python that has pip, for wheels that are only unpacked.
+    `downloader` is a Python that has pip, for wheels that are only unpacked; `limit` is how many
+    seconds a step may take.
 
     Raises:
         SetupError: a step failed. The folder has no stamp then, and the next call starts anew.
     """
-    folder = home / environment.name
-    stamp, content = folder / _STAMP, msgspec.json.encode(environment)
-    if stamp.exists() and stamp.read_bytes() == content:
+    if _complete(environment, home):
         return False
-    if folder.exists():
+    folder = home / environment.name
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     if environment.packages:
-        _install(environment, folder / "venv")
+        _install(environment, folder / "venv", limit)
     if environment.wheel:
-        _unpack(environment, folder, downloader)
+        _unpack(environment, folder, downloader, limit)
     if environment.script:
         script = pathlib.Path(__file__).parent / "runners" / environment.script
-        _run([str(folder / "venv/bin/python"), str(script), str(home)])
-    stamp.write_bytes(content)
+        command = [str(folder / "venv/bin/python"), str(script), str(home)]
+        _run(environment.script, command, limit)
+    (folder / _STAMP).write_bytes(_content(environment, home))
     return True
 
 
-def _install(environment: Environment, venv: pathlib.Path) -> None:
+def _content(environment: Environment, home: pathlib.Path) -> bytes:
+    """What the stamp says: its commands name its folder, so elsewhere it is another one."""
+    return msgspec.json.encode((environment, str(home)))
+
+
+def _complete(environment: Environment, home: pathlib.Path) -> bool:
+    """Whether the stamp is this environment's, and what the stamp stands for is still there."""
+    folder = home / environment.name
+    stamp = folder / _STAMP
+    if not stamp.exists() or stamp.read_bytes() != _content(environment, home):
+        return False
+    needed = [home / name for name in environment.makes]
+    if environment.wheel:
+        needed.append(folder / "src")
+    if not all(path.exists() for path in needed):
+        return False
+    return not environment.packages or _starts(str(folder / "venv/bin/python"))
+
+
+def _install(environment: Environment, venv: pathlib.Path, limit: float) -> None:
     python, uv = _python(environment.oldest), shutil.which("uv")
-    interpreter = str(venv / "bin/python")
+    own = str(venv / "bin/python")
     if uv:
-        _run([uv, "venv", "-q", "--python", python, str(venv)])
-        _run([uv, "pip", "install", "-q", "--python", interpreter, *environment.packages])
+        _run("uv venv", [uv, "venv", "-q", "--python", python, str(venv)], limit)
+        command = [uv, "pip", "install", "-q", "--python", own, *environment.packages]
+        _run("uv pip install", command, limit)
     else:
-        _run([python, "-m", "venv", str(venv)])
-        _run([interpreter, "-m", "pip", "install", "-q", *environment.packages])
+        _run("python -m venv", [python, "-m", "venv", str(venv)], limit)
+        command = [own, "-m", "pip", "install", "-q", *environment.packages]
+        _run("pip install", command, limit)
 
 
-def _unpack(environment: Environment, folder: pathlib.Path, downloader: pathlib.Path) -> None:
-    download = [str(downloader), "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
-    _run([*download, environment.wheel])
+def _unpack(
+    environment: Environment, folder: pathlib.Path, downloader: pathlib.Path, limit: float
+) -> None:
+    download = [str(downloader), "-m", "pip", "download", "-q", "--only-binary", ":all:"]
+    command = [*download, "--no-deps", "-d", str(folder), environment.wheel]
+    _run(f"pip download {environment.wheel}", command, limit)
     (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = fnmatch.filter(archive.namelist(), environment.unpacked)
-        archive.extractall(folder / "src", names)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = fnmatch.filter(archive.namelist(), environment.unpacked)
+            archive.extractall(folder / "src", names)
+    except zipfile.BadZipFile as error:
+        raise SetupError(f"{wheel.name}: {error}") from error
     if not names:
         raise SetupError(f"{wheel.name} holds nothing like {environment.unpacked}")
     wheel.unlink()
@@ -106,15 +148,24 @@ def _python(oldest: tuple[int, int]) -> str:
         name = f"python{oldest[0]}.{minor}"
         known = shutil.which(name)
         for path in [*([known] if known else []), *map(str, versions.glob(f"*/bin/{name}"))]:
-            works = subprocess.run([path, "-c", "import venv"], check=False, capture_output=True)
-            if works.returncode == 0:
+            if _starts(path, "import venv"):
                 return path
     raise SetupError(f"it needs Python {oldest[0]}.{oldest[1]} or newer, and there is none")
 
 
-def _run(command: Sequence[str]) -> None:
+def _starts(python: str, code: str = "") -> bool:
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        raise SetupError(f"{' '.join(command[:4])}: {said[-1] if said else error}") from error
+        return (
+            subprocess.run([python, "-c", code], check=False, capture_output=True).returncode == 0
+        )
+    except OSError:
+        return False
+
+
+def _run(step: str, command: Sequence[str], limit: float) -> None:
+    try:
+        taken = run_on(None, command, _OURS, limit)
+    except OSError as error:
+        raise SetupError(f"{step}: {error.strerror}: {pathlib.Path(command[0]).name}") from error
+    if taken.code:
+        raise SetupError(f"{step}: {taken.reason}")

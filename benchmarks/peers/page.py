@@ -39,15 +39,15 @@ class Row(Struct, kw_only=True):
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Return the rows as a Markdown table."""
-    return "\n".join([*_head(), *map(_line, rows)])
+    """Return the rows as a Markdown table; without rows, its heading."""
+    return "\n".join([*_head(), *map(shown, rows)])
 
 
 def merged(page: str, rows: Iterable[Row], order: Iterable[str], absent: Mapping[str, str]) -> str:
     """Return the page with these rows in its table; rows of other tools stay as they are."""
     head, _, rest = page.partition(MARKER)
     lines = {_name(line): line for line in rest.splitlines() if line.startswith("| ")}
-    lines.update({row.name: _line(row) for row in rows})
+    lines.update({row.name: shown(row) for row in rows})
     kept = [lines[name] for name in order if name in lines]
     reasons = "".join(f"- {name}: {why}.\n" for name, why in absent.items())
     text = "\n".join([*_head(), *kept])
@@ -67,7 +67,8 @@ def _name(line: str) -> str:
     return line.split("|")[1].strip()
 
 
-def _line(row: Row) -> str:
+def shown(row: Row) -> str:
+    """Return one row."""
     start = row.start
     cells = [
         row.name,

@@ -48,6 +48,7 @@ class Peer(Struct, frozen=True, kw_only=True):
         shared: the environment in which it runs, where that is not its own.
         tokenizer: whether it needs the tokenizer, which the shared environment makes.
         hub: whether it takes a tokenizer only by its name in a hub's cache.
+        limit: seconds that one run of it may take.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     tokenizer: bool = True
     env: tuple[tuple[str, str], ...] = ()
     hub: bool = False
+    limit: float = 240.0
 
 
 CLIENT = Environment(
@@ -79,6 +81,7 @@ CLIENT = Environment(
         "transformers",
     ),
     script="make_tokenizer.py",
+    makes=("tokenizer/tokenizer.json", "hub/hub/models--local--tok/refs/main"),
 )
 """vLLM's and SGLang's clients run in it; it makes the tokenizer and downloads the wheels."""
 
