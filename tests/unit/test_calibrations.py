@@ -53,5 +53,5 @@ def test_q6_a_cache_is_tried_before_a_calibration_is_made(
     (tmp_path / "sealed").mkdir()
     (tmp_path / "sealed" / "llm-latency-lens").symlink_to("/proc/self")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "sealed"))
-    with pytest.raises(OSError, match="proc|llm-latency-lens"):
+    with pytest.raises(OSError, match=r"proc|llm-latency-lens"):
         check_cache(MACHINE, 1)
