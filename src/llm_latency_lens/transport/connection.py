@@ -298,7 +298,10 @@ class Connection:
         """Whether the peer took more of a large request since the last activity that is known."""
         before = self._unacknowledged
         self._unacknowledged = unacknowledged(self._sock) if before else 0
-        latest = tape.at("uploaded") or (now if self._unacknowledged < before else 0)
+        latest = now if self._unacknowledged < before else 0
+        if not self._unacknowledged:
+            # Until then the stamp may be that of an earlier piece.
+            latest = tape.at("uploaded") or latest
         if latest <= self._last_activity:
             return False
         self._last_activity = latest
