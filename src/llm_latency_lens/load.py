@@ -116,8 +116,9 @@ def _stop(load: Load) -> Stop:
 def _default_warmup(measure: Phase) -> int:
     """A connection for each request that may be in flight, as far as that is known before the run."""
     arrival, stop = measure.arrival, measure.stop
-    rate = arrival.rate if arrival.rate is not None and math.isfinite(arrival.rate) else 0.0
-    count = arrival.concurrency or min(math.ceil(rate), _MOST_WARMUP)
+    # A rate that makes no sense is refused with the plan.
+    rate = max(arrival.rate, 0.0) if arrival.rate and math.isfinite(arrival.rate) else 0.0
+    count = arrival.concurrency or math.ceil(min(rate, _MOST_WARMUP))
     if arrival.concurrency is None and stop.duration is not None:
-        count = min(count, math.ceil(rate * stop.duration / NS_PER_S))
+        count = math.ceil(min(count, rate * stop.duration / NS_PER_S))
     return max(count if stop.requests is None else min(count, stop.requests), 0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llm_latency_lens.cli.config import (
@@ -254,6 +254,7 @@ def test_toml_and_yaml_mean_the_same(tmp_path: pathlib.Path) -> None:
         },
     )
 )
+@example({"rate": 1e299, "duration": "1s"})
 def test_f6_any_load_is_a_plan_or_a_typed_error(fields: dict[str, object]) -> None:
     """F6: Hypothesis over the load: nothing but a plan or one line."""
     said = ""
