@@ -17,6 +17,7 @@ from llm_latency_lens.interpret.headers import (
 from llm_latency_lens.interpret.inflate import InflateError, encoding_of, inflate
 from llm_latency_lens.interpret.outcome import Case, clean, forms_of, judge
 from llm_latency_lens.interpret.reading import Reading, read_events
+from llm_latency_lens.interpret.repetition import CUMULATIVE, REPEATED
 from llm_latency_lens.interpret.tokens import count_tokens
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, Record, Widths
@@ -104,7 +105,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         first_event=reading.first_event,
         first_token=reads.arrivals[0] if reads.arrivals else None,
         first_visible=reading.first_visible,
-        last_token=reads.arrivals[-1] if reads.arrivals else None,
+        last_token=_last_token(reading)[0],
         first_kind=reading.first_kind,
         arrivals=_since(recording.marks.sent or 0, reads.arrivals),
         arrival_events=tuple(reads.events),
@@ -134,6 +135,14 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
     )
 
 
+def _last_token(reading: Reading) -> tuple[int | None, int]:
+    """The stamp of the last token of any choice, and its width (ns)."""
+    reads, other = reading.reads, reading.other_last
+    if other is not None and (not reads.arrivals or other[0] >= reads.arrivals[-1]):
+        return other
+    return (reads.arrivals[-1] if reads.arrivals else None), reads.last_width
+
+
 def _since(begin: int, instants: list[int]) -> tuple[int, ...]:
     return tuple([instant - begin for instant in instants])
 
@@ -156,7 +165,7 @@ def _widths(recording: Recording, reading: Reading) -> Widths:
         first_event=reading.first_event_width,
         first_token=reading.first_token_width,
         first_visible=reading.first_visible_width,
-        last_token=reading.reads.last_width,
+        last_token=_last_token(reading)[1],
     )
 
 
@@ -181,6 +190,11 @@ def _stamp_source(recording: Recording) -> tuple[str, int | None]:
 
 def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str, ...]:
     flags = set(reading.flags)
+    repetitions = reading.tally.repetitions.values()
+    if any(repetition.cumulative for repetition in repetitions):
+        flags.add(CUMULATIVE)
+    elif any(repetition.repeated for repetition in repetitions):
+        flags.add(REPEATED)
     if reading.finish == "length":
         flags.add("length")
     if "tool" in reading.kinds:

@@ -29,13 +29,18 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.model.recording import Recording
 
+SEVERAL_CHOICES = "several_choices"
+"""Several answers were generated at once: the tokens of one of them are not known."""
+
 
 class Reading:
     """Marks (monotonic ns) with their widths, token counts, and what the server said of itself.
 
     Attributes:
-        reads: the network reads that carried token events.
+        finish_at: when the first finish reason arrived.
+        reads: the network reads that carried token events of the first choice.
         tally: token events, characters and the server's running counts.
+        other_last: the last token event of another choice than the first: its stamp and its width.
         first_event_width, first_token_width, first_visible_width: by how much the event may have
             arrived before its stamp, in ns.
     """
@@ -44,6 +49,7 @@ class Reading:
         "done",
         "error",
         "finish",
+        "finish_at",
         "first_event",
         "first_event_width",
         "first_kind",
@@ -54,6 +60,7 @@ class Reading:
         "identity",
         "kinds",
         "malformed",
+        "other_last",
         "pings",
         "reads",
         "tally",
@@ -69,12 +76,14 @@ class Reading:
         self.first_visible: int | None = None
         self.first_event_width = self.first_token_width = self.first_visible_width = 0
         self.first_kind: str | None = None
+        self.other_last: tuple[int, int] | None = None
         self.kinds: set[str] = set()
         self.flags: set[str] = set()
         self.identity = Identity()
         self.timings = ServerTimings()
         self.usage: Usage | None = None
         self.finish: str | None = None
+        self.finish_at: int | None = None
         self.error: ServerError | None = None
         self.malformed: str | None = None
         self.done = False
@@ -86,17 +95,33 @@ def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]])
     """Fold decoded events (end offset, event) over the recording's reads."""
     reading = Reading(recording)
     reads, tally = reading.reads, reading.tally
-    kind = ""
+    kind, choice = "", -1
     for offset, event in events:
         if isinstance(event, (Delta, Deltas)):
+            if event.choice != choice:
+                if choice >= 0:
+                    _on_other_choice(reading, event, offset)
+                    continue
+                choice = event.choice
             arrival = reads.add(event.ends if isinstance(event, Deltas) else [offset])
-            tally.add(event, reads.events)
             if event.kind != kind:
                 kind = event.kind
                 _on_new_kind(reading, kind, arrival)
+                tally.begin_kind(event.kind)
+            tally.add(event, reads.events)
         else:
             _HANDLERS[event.__class__](reading, event, offset)
     return reading
+
+
+def _on_other_choice(reading: Reading, event: Delta | Deltas, offset: int) -> None:
+    """Take output of another choice than the first: it may end the answer, and has no gaps here."""
+    reading.flags.add(SEVERAL_CHOICES)
+    first, last = (event.ends[0], event.ends[-1]) if isinstance(event, Deltas) else (offset, offset)
+    if event.kind not in reading.kinds:
+        _on_new_kind(reading, event.kind, reading.reads.locate(first))
+    reading.other_last = reading.reads.locate(last)
+    reading.tally.add_other(event)
 
 
 def _on_new_kind(reading: Reading, kind: str, arrival: tuple[int, int]) -> None:
@@ -147,6 +172,8 @@ def _on_usage(reading: Reading, event: Usage, _: int) -> None:
 def _on_finish(reading: Reading, event: Finish, offset: int) -> None:
     _answer_begins(reading, offset)
     reading.finish = reading.finish or event.reason
+    if reading.finish_at is None:
+        reading.finish_at = reading.reads.locate(offset)[0]
 
 
 def _on_timings(reading: Reading, event: ServerTimings, _: int) -> None:

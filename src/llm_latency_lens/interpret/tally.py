@@ -3,6 +3,7 @@
 The counts here are facts of the stream. What they mean for the number of tokens is `tokens.py`'s.
 """
 
+from llm_latency_lens.interpret.repetition import Repetition
 from llm_latency_lens.model.events import Delta, DeltaKind, Deltas
 
 
@@ -13,6 +14,7 @@ class Tally:
         total: token events.
         events, characters: token events and their characters, by kind of output.
         first_events, first_characters: those of the first network read that carried tokens.
+        first_bytes: the length of their text in UTF-8.
         withheld: the server said that it streams only a part, or a summary, of its reasoning.
         continuous: the server gave its count of output tokens between token events.
         count_before: the last count before the first token event.
@@ -20,12 +22,18 @@ class Tally:
         count_at_last: the first count after the last token event.
         steps_between: tokens counted without a token event, between two token events.
         empty_before, empty_between: empty deltas before the first token event, and between two.
+        room: for `count_before`, `steps_between`, `empty_before` and `empty_between`, how many of
+            them the token events that followed at once have room for, at a byte a token.
+        repetition: whether deltas of the newest kind repeat the text before them.
+        repetitions: the same of every kind.
     """
 
     __slots__ = (
+        "_arrival",
         "_count",
         "_counted",
         "_interrupted",
+        "_pending",
         "_unresolved_empty",
         "_unresolved_steps",
         "characters",
@@ -36,8 +44,12 @@ class Tally:
         "empty_before",
         "empty_between",
         "events",
+        "first_bytes",
         "first_characters",
         "first_events",
+        "repetition",
+        "repetitions",
+        "room",
         "steps_between",
         "total",
         "withheld",
@@ -47,36 +59,65 @@ class Tally:
         self.total = 0
         self.events: dict[DeltaKind, int] = {"text": 0, "reasoning": 0, "tool": 0}
         self.characters: dict[DeltaKind, int] = {"text": 0, "reasoning": 0, "tool": 0}
-        self.first_events = self.first_characters = 0
+        self.first_events = self.first_characters = self.first_bytes = 0
         self.withheld = self.continuous = False
         self.count_before = 0
         self.count_at_first: int | None = None
         self.count_at_last: int | None = None
         self.steps_between = self.empty_before = self.empty_between = 0
+        self.room = dict.fromkeys(
+            ("count_before", "steps_between", "empty_before", "empty_between"), 0
+        )
+        self.repetitions: dict[str, Repetition] = {}
+        self.repetition = Repetition()
         # Steps and empty deltas since the last token event: between two only once another comes.
         self._unresolved_steps = self._unresolved_empty = 0
         self._interrupted = False
+        self._pending: dict[str, int] = {}  # those that the events of the same read may still hold
+        self._arrival = 0
         self._count = 0  # the newest count, and how many token events had come by then
         self._counted = -1
 
     def add(self, event: Delta | Deltas, reads: list[int]) -> None:
         """Count token events; `reads` has the token events of each read, these included."""
         if self._interrupted:
-            self._resume()
+            self._resume(len(reads))
+        texts: list[str] | None = None
         if isinstance(event, Deltas):
-            number, characters = len(event.ends), event.characters
+            texts = event.texts
+            number, characters, last = len(event.ends), event.characters, texts[-1]
         else:
-            number, characters = 1, len(event.text)
+            number, last = 1, event.text
+            characters = len(last)
+        if self._pending:
+            self._make_room(texts[0] if texts is not None else last, len(reads))
         kind = event.kind
+        if len(last) > self.repetition.threshold:
+            self.repetition.add([last] if texts is None else texts, self.characters[kind])
         self.total += number
         self.events[kind] += number
         self.characters[kind] += characters
         if self.first_events < reads[0]:
-            if len(reads) > 1 and isinstance(event, Deltas):
-                characters = sum(map(len, event.texts[: reads[0] - self.first_events]))
+            own = [last] if texts is None else texts[: reads[0] - self.first_events]
             self.first_events = reads[0]
-            self.first_characters += characters
+            self.first_characters += sum(map(len, own))
+            self.first_bytes += sum(map(_bytes, own))
             self.count_at_first = None
+
+    def begin_kind(self, kind: DeltaKind) -> None:
+        """Expect token events of `kind`."""
+        self.repetition = self.repetitions.setdefault(kind, Repetition())
+
+    def add_other(self, event: Delta | Deltas) -> None:
+        """Count token events of another choice than the first."""
+        number, size = (
+            (len(event.ends), event.characters)
+            if isinstance(event, Deltas)
+            else (1, len(event.text))
+        )
+        self.total += number
+        self.events[event.kind] += number
+        self.characters[event.kind] += size
 
     def add_count(self, output: int | None, reads: int) -> None:
         """Take the server's count of output tokens so far, after `reads` reads with tokens."""
@@ -95,16 +136,47 @@ class Tally:
 
     def add_empty(self) -> None:
         """Count a delta without output."""
+        self._interrupted = True
         if self.total:
             self._unresolved_empty += 1
-            self._interrupted = True
         else:
             self.empty_before += 1
 
-    def _resume(self) -> None:
+    @property
+    def empty_after(self) -> int:
+        """Empty deltas after the last token event."""
+        return self._unresolved_empty
+
+    def _resume(self, reads: int) -> None:
         """Output goes on: what came since the last token event was between two."""
         self._interrupted = False
+        if not self.total:
+            # The first empty delta of a stream names the role.
+            self._expect(reads, count_before=self.count_before, empty_before=self.empty_before - 1)
+            return
         self.continuous = self.continuous or self._counted > 0
         self.steps_between += self._unresolved_steps
         self.empty_between += self._unresolved_empty
+        self._expect(
+            reads, steps_between=self._unresolved_steps, empty_between=self._unresolved_empty
+        )
         self._unresolved_steps = self._unresolved_empty = 0
+
+    def _expect(self, reads: int, **steps: int) -> None:
+        if any(count > 0 for count in steps.values()):
+            self._pending, self._arrival = steps, reads
+
+    def _make_room(self, text: str, reads: int) -> None:
+        """Tell how many of the steps before this read may be in the text of its events."""
+        if reads > self._arrival:
+            self._pending = {}
+            return
+        size = _bytes(text) - 1
+        for name, count in self._pending.items():
+            held = max(min(count, size), 0)
+            self.room[name] += held
+            self._pending[name] -= held
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))

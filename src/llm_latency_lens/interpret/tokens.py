@@ -9,7 +9,7 @@ import math
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.interpret.reading import Reading
+from llm_latency_lens.interpret.reading import SEVERAL_CHOICES, Reading
 from llm_latency_lens.interpret.tally import Tally
 from llm_latency_lens.model.events import Usage
 from llm_latency_lens.model.record import TokenCounts
@@ -35,6 +35,34 @@ _SAME = 0.1
 """By this share the empty deltas may differ from the tokens without an event that they explain."""
 _END_SEEN = 8
 """With so many events, one token more than events is the end-of-text token, which never streams."""
+
+
+_LONGEST_CHARACTER = 4
+"""Bytes of a character in UTF-8, at most. A token has at least one byte."""
+_FITS = 0.5
+"""Steps are taken for delivered late where so many of them have room in the next delta."""
+_SOON, _LATE = 0.5, 2.0
+"""Within so many gaps between tokens after the last one, the end came a decoding step after it."""
+
+
+class _Steps(Struct, frozen=True):
+    """Tokens for which no delta came at once.
+
+    Attributes:
+        all: how many there are.
+        held_before, held: those taken for delivered with the next delta, before the first token
+            event and after it.
+        most_held_before: as many of those before the first as may have come with it.
+        unclear: those that may have streamed after the first read.
+        fewer: tokens that may have been made after the last token event.
+    """
+
+    all: int
+    held_before: int
+    held: int
+    most_held_before: int
+    unclear: int
+    fewer: int = 0
 
 
 class _Hidden(Struct, frozen=True):
@@ -67,6 +95,8 @@ def count_tokens(reading: Reading) -> TokenCounts:
     )
     if not tally.total:
         return counts
+    if SEVERAL_CHOICES in reading.flags:
+        return msgspec.structs.replace(counts, hidden=None)
     hidden = _hidden_reasoning(tally, usage.output, usage.reasoning)
     if hidden is not None and hidden.value and not tally.events["reasoning"]:
         counts = msgspec.structs.replace(counts, source="usage_minus_hidden")
@@ -87,6 +117,7 @@ def _by_events(reading: Reading, usage: Usage | None) -> TokenCounts:
         cache_write=usage.cache_write,
         reasoning=usage.reasoning,
         output=total or None,
+        hidden=None if SEVERAL_CHOICES in reading.flags else 0,
         source="chunks" if total else "none",
         events=total,
         first=float(reading.tally.first_events),
@@ -123,26 +154,35 @@ def _with_streamed(reading: Reading, counts: TokenCounts, hidden: _Hidden) -> To
     """Tell the tokens that streamed from the others, and those of the first read from the rest."""
     tally, output = reading.tally, counts.output or 0
     by_count = hidden.least == hidden.most and _counted_throughout(tally, hidden)
-    steps = _counted_steps(tally, hidden) if by_count else _empty_steps(tally, output, hidden)
-    streamed = max(output - hidden.value - steps - _end_of_text(reading, output - hidden.value), 0)
-    if by_count:
-        streamed = min(streamed, (tally.count_at_last or 0) - hidden.value - steps)
-    first, fewest, most_first = _first_tokens(tally, streamed)
+    steps = _counted(tally, hidden) if by_count else _uncounted(tally, output, hidden)
+    end, end_unseen = _end_of_text(reading, output - hidden.value)
+    after = max(output - (tally.count_at_last or 0), 0) if by_count else end
+    # What streamed if no step without a delta was delivered later.
+    base = max(output - hidden.value - steps.all - max(end, after), 0)
+    streamed = base + steps.held_before + steps.held
     if by_count and tally.count_at_first is not None and tally.count_at_first > hidden.value:
-        after = (tally.count_at_last or 0) - tally.count_at_first - tally.steps_between
-        first = fewest = most_first = float(streamed - after)
-    extra = output - hidden.value - tally.total
-    unclear = tally.steps_between if by_count else _unclear_steps(tally, steps, extra)
-    if unclear:
+        later = (tally.count_at_last or 0) - tally.count_at_first - tally.steps_between
+        first = fewest = most_first = float(base - later)
+    else:
+        _, _, most_first = _first_tokens(tally, base)
+        first, fewest, _ = _first_tokens(tally, base + steps.held)
+    if steps.unclear or steps.fewer:
         reading.flags.add(HIDDEN_STEPS)
-    least = streamed - most_first - (hidden.most - hidden.value)
-    most = streamed - fewest + (hidden.value - hidden.least) + unclear
+    unclear = steps.unclear + (0 if by_count else end_unseen)
+    over, under = hidden.most - hidden.value, hidden.value - hidden.least
+    most = base + steps.most_held_before + unclear + under
     return msgspec.structs.replace(
         counts,
         hidden=output - streamed,
-        first=first,
-        rest=None if least == most else (max(least, 0.0), most),
+        first=first + steps.held_before,
+        rest=_range(base - most_first - steps.fewer - over, base - fewest + under + unclear),
+        streamed=_range(base - steps.fewer - over, min(most, output)),
+        after=after,
     )
+
+
+def _range(least: float, most: float) -> tuple[float, float] | None:
+    return None if least == most else (max(least, 0.0), most)
 
 
 def _counted_throughout(tally: Tally, hidden: _Hidden) -> bool:
@@ -159,28 +199,57 @@ def _counted_steps(tally: Tally, hidden: _Hidden) -> int:
     return max(tally.count_before - hidden.value, 0) + tally.steps_between
 
 
-def _empty_steps(tally: Tally, output: int, hidden: _Hidden) -> int:
+def _counted(tally: Tally, hidden: _Hidden) -> _Steps:
+    """Steps by the server's own count; it tells those of the first token event from the rest."""
+    before = max(tally.count_before - hidden.value, 0)
+    most_before = min(tally.room["count_before"], before)
+    return _Steps(
+        all=before + tally.steps_between,
+        held_before=_likely(most_before, before),
+        held=_likely(tally.room["steps_between"], tally.steps_between),
+        most_held_before=most_before,
+        unclear=tally.steps_between,
+    )
+
+
+def _uncounted(tally: Tally, output: int, hidden: _Hidden) -> _Steps:
     """Empty deltas that may each stand for a token; the first one of a stream names the role."""
-    return max(min(_empty(tally), output - hidden.value - tally.total), 0)
+    extra = max(output - hidden.value - tally.total, 0)
+    before, between = max(tally.empty_before - 1, 0), tally.empty_between
+    steps = min(before + between, extra)
+    held = min(_likely(tally.room["empty_between"], between), steps)
+    most_before = min(tally.room["empty_before"], steps)
+    # As many empty deltas, all before the first token, explain the tokens without an event.
+    explained = abs(extra - before - between) <= _SAME * extra and not between
+    return _Steps(
+        all=steps,
+        held_before=min(_likely(most_before, before), steps - held),
+        held=held,
+        most_held_before=most_before,
+        unclear=0 if explained else steps,
+        fewer=min(tally.empty_after, extra - steps),
+    )
 
 
-def _unclear_steps(tally: Tally, steps: int, extra: int) -> int:
-    """Of the tokens taken for hidden, those that may have streamed after all.
+def _likely(room: int, steps: int) -> int:
+    """How many of the steps are taken for delivered with the next delta."""
+    return room if room >= _FITS * steps else 0
 
-    Of `extra` tokens without an event. As many empty deltas, all before the first token, explain them.
+
+def _end_of_text(reading: Reading, tokens: int) -> tuple[int, int]:
+    """The end-of-text token, which is counted and never streams, and whether it may be another.
+
+    One token more than events is that token, or an event has two. It is seen where the end came a
+    decoding step after the last token.
     """
-    explained = abs(extra - _empty(tally)) <= _SAME * extra and not tally.empty_between
-    return 0 if explained else steps
-
-
-def _empty(tally: Tally) -> int:
-    return max(tally.empty_before - 1, 0) + tally.empty_between
-
-
-def _end_of_text(reading: Reading, tokens: int) -> int:
-    """The end-of-text token, which is counted and never streams, where it is seen in the counts."""
-    events = reading.tally.total
-    return int(tokens == events + 1 and reading.finish == "stop" and events >= _END_SEEN)
+    events, arrivals = reading.tally.total, reading.reads.arrivals
+    if tokens != events + 1 or reading.finish != "stop" or events < _END_SEEN:
+        return 0, 0
+    if reading.finish_at is None or len(arrivals) < _END_SEEN:
+        return 1, 1
+    gap = (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1)
+    step = reading.finish_at - arrivals[-1]
+    return 1, int(not _SOON * gap <= step <= _LATE * gap)
 
 
 def _first_tokens(tally: Tally, streamed: int) -> tuple[float, float, float]:
@@ -191,5 +260,11 @@ def _first_tokens(tally: Tally, streamed: int) -> tuple[float, float, float]:
     characters = sum(tally.characters.values())
     share = tally.first_characters / characters if characters else first / events
     tokens = streamed * share
-    doubt = _DEVIATION * math.sqrt(tokens)
-    return tokens, max(tokens - doubt, 0.0), tokens + doubt
+    if streamed < events:
+        doubt = _DEVIATION * math.sqrt(tokens)
+        return tokens, max(tokens - doubt, 0.0), tokens + doubt
+    # Each event has at least one token, and each token at least one byte.
+    room_later = _LONGEST_CHARACTER * (characters - tally.first_characters)
+    fewest = max(float(first), float(streamed - room_later))
+    most = max(min(float(streamed - (events - first)), float(tally.first_bytes)), fewest)
+    return min(max(tokens, fewest), most), fewest, most

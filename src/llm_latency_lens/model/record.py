@@ -52,6 +52,9 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
         first: tokens that came with the first read that carried tokens.
         rest: the fewest and the most tokens that can have streamed after that read; None where
             `output - hidden - first` is exact.
+        streamed: the fewest and the most tokens that can have streamed; None where
+            `output - hidden` is exact.
+        after: output tokens that were counted after the last token event.
     """
 
     input: int | None = None
@@ -64,6 +67,8 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     hidden: int | None = 0
     first: float = 1.0
     rest: tuple[float, float] | None = None
+    streamed: tuple[float, float] | None = None
+    after: int = 0
 
 
 class Charge(Struct, frozen=True, kw_only=True):
