@@ -256,7 +256,7 @@ def test_q8_what_the_stream_does_not_allow_is_withheld() -> None:
     assert verdict(coarse, "stream granularity") == "WARN"
     assert "itl" not in coarse.metrics
     fewer = judged(changed(tokens=msgspec.structs.replace(tokens, output=4)))
-    assert verdict(fewer, "stream granularity") == "WARN"
+    assert verdict(fewer, "stream granularity") == "INVALID"
     shared = judged(changed(arrivals=(90 * MS, 100 * MS), arrival_events=(4, 4)))
     assert verdict(shared, "coalesced reads") == "INVALID"
     burst = changed(arrivals=(90 * MS,), arrival_events=(30,), tokens=msgspec.structs.replace(tokens, events=30, output=30))  # fmt: skip

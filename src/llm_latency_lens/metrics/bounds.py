@@ -6,9 +6,10 @@ and the tokens that TPOT divides by may be known only within a range.
 
 from collections.abc import Callable
 
+from llm_latency_lens.metrics import formulas
 from llm_latency_lens.metrics.formulas import (
     answer_end,
-    streamed_tokens,
+    generated_tokens,
     tokens_after_first,
 )
 from llm_latency_lens.model.record import Record
@@ -110,6 +111,15 @@ def tpot(record: Record) -> Bounds | None:
     return low / NS_PER_S, high / NS_PER_S
 
 
+def tpot_by_count(record: Record) -> Bounds | None:
+    """Return the bounds of TPOT from the range of its divisor alone."""
+    value, rest = formulas.tpot(record), tokens_after_first(record)
+    if value is None or rest is None or not record.streamed:
+        return None
+    least, most = record.tokens.rest or (rest, rest)
+    return value * rest / most, value * rest / max(least, min(1.0, rest))
+
+
 def decode_speed(record: Record) -> Bounds | None:
     """Return the bounds of 1 / TPOT."""
     bounds = tpot(record)
@@ -120,13 +130,13 @@ def decode_speed(record: Record) -> Bounds | None:
 
 def per_token(record: Record) -> Bounds | None:
     """Return the bounds of the end-to-end time per output token."""
-    n, bounds = record.tokens.output, _e2e(record)
+    n, bounds = generated_tokens(record), _e2e(record)
     return (bounds[0] / n, bounds[1] / n) if n and bounds is not None else None
 
 
 def tokens_per_second(record: Record) -> Bounds | None:
-    """Return the bounds of the streamed tokens over the end-to-end time."""
-    return _rate(record, streamed_tokens(record))
+    """Return the bounds of the output tokens over the end-to-end time."""
+    return _rate(record, generated_tokens(record))
 
 
 def characters_per_second(record: Record) -> Bounds | None:

@@ -22,9 +22,10 @@ class Metric(Struct, frozen=True, kw_only=True):
 
     Attributes:
         unit: s, tokens/s, characters/s, count or ratio.
-        needs: the marks without which it is None.
+        needs: the marks and counts on which it rests, and without which it is None.
         of: the value.
         bounds: the least and the most that the value can be; None where it is as exact as its marks.
+        counted: the same by what is not known of token counts alone, as if all instants were exact.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     meaning: str
     of: Callable[[Record], float | None]
     bounds: Callable[[Record], tuple[float, float] | None] | None = None
+    counted: Callable[[Record], tuple[float, float] | None] | None = None
     group: Group = "latency"
     higher_is_better: bool = False
 
@@ -75,10 +77,11 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tpot",
         unit="s",
-        needs=("first_token", "last_token", "tokens"),
+        needs=("first_token", "last_token", "tokens.streamed"),
         meaning="time per output token after those of the first read: (cL - c1) / (n - n_first)",
         of=of_streams(formulas.tpot),
         bounds=bounds.tpot,
+        counted=bounds.tpot_by_count,
     ),
     Metric(
         name="e2e",
@@ -106,7 +109,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="ntpot",
         unit="s",
-        needs=(_SENT, "last_token", "tokens"),
+        needs=(_SENT, "last_token", "tokens.output"),
         meaning="end to end per output token (e2e / n)",
         of=formulas.per_token,
         bounds=bounds.per_token,
@@ -130,8 +133,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tps_request",
         unit="tokens/s",
-        needs=(_SENT, "last_token", "tokens"),
-        meaning="streamed tokens over end to end",
+        needs=(_SENT, "last_token", "tokens.output"),
+        meaning="output tokens over end to end, tokens that did not stream included",
         group="speed",
         higher_is_better=True,
         of=formulas.tokens_per_second,
@@ -140,7 +143,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="decode_speed",
         unit="tokens/s",
-        needs=("first_token", "last_token", "tokens"),
+        needs=("first_token", "last_token", "tokens.streamed"),
         meaning="1 / tpot",
         group="speed",
         higher_is_better=True,
@@ -176,7 +179,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="tokens_per_event",
         unit="ratio",
-        needs=("tokens",),
+        needs=("tokens.streamed",),
         meaning="tokens by usage per token event; above 1.05 the gaps are not per token",
         group="stream",
         of=of_streams(formulas.tokens_per_event),
@@ -326,3 +329,18 @@ GAP_METRICS: dict[str, str] = {
     "itl": "inter-token latency: each gap spread over the k token events of its read, weight k",
 }
 """Metrics of gaps rather than requests; withheld per token where events carry several tokens."""
+
+QUANTITIES: dict[str, tuple[str, ...]] = {
+    "icl": ("arrivals",),
+    "itl": ("arrivals", "tokens.streamed"),
+    "throughput": ("tokens.output",),
+    "output_tokens": ("tokens.output",),
+    "cost": ("tokens.output",),
+}
+"""What the quantities that are no metric of one request rest on."""
+
+
+def resting_on(*needs: str) -> tuple[str, ...]:
+    """Return every metric and quantity that rests on one of these marks and counts."""
+    known = {metric.name: metric.needs for metric in METRICS} | QUANTITIES
+    return tuple(name for name, own in known.items() if set(needs) & set(own))

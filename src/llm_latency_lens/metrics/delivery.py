@@ -12,7 +12,7 @@ import numpy as np
 
 from llm_latency_lens.metrics.column import Column
 from llm_latency_lens.metrics.definitions import METRICS
-from llm_latency_lens.metrics.formulas import streamed_tokens
+from llm_latency_lens.metrics.formulas import most_streamed
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.units import NS_PER_S
 
@@ -33,7 +33,7 @@ _TTFT = next(metric.of for metric in METRICS if metric.name == "ttft")
 def is_whole(record: Record) -> bool:
     """Return whether all tokens arrived together, so that no instant but the last was seen."""
     reads, events = len(record.arrivals), sum(record.arrival_events)
-    tokens = max(events, streamed_tokens(record) or 0)
+    tokens = max(events, most_streamed(record))
     if not reads or tokens < _WHOLE_TOKENS:
         return False
     if events == 1:

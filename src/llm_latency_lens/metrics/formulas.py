@@ -43,6 +43,26 @@ def streamed_tokens(record: Record) -> int | None:
     return max(tokens.output - ((tokens.reasoning or 0) if unnamed else tokens.hidden), 0)
 
 
+def most_streamed(record: Record) -> float:
+    """Return the most tokens that can have come over the wire; 0 where that is unknown."""
+    tokens = record.tokens
+    return tokens.streamed[1] if tokens.streamed is not None else streamed_tokens(record) or 0.0
+
+
+def most_per_event(record: Record) -> float | None:
+    """Return the most tokens an event after the first read; None where counts are exact."""
+    events = sum(record.arrival_events[1:])
+    if record.tokens.rest is None or not events:
+        return None
+    return record.tokens.rest[1] / events
+
+
+def generated_tokens(record: Record) -> int | None:
+    """Return the output tokens up to the last one that streamed, hidden ones included."""
+    tokens = record.tokens
+    return None if tokens.output is None else tokens.output - tokens.after
+
+
 def tokens_per_event(record: Record) -> float | None:
     """Return the stream's granularity: streamed tokens by usage over token events."""
     streamed = streamed_tokens(record)
@@ -106,13 +126,13 @@ def decode_speed(record: Record) -> float | None:
 
 def per_token(record: Record) -> float | None:
     """Return the end-to-end time per output token."""
-    n, total = record.tokens.output, seconds(record.marks.sent, answer_end(record))
+    n, total = generated_tokens(record), seconds(record.marks.sent, answer_end(record))
     return total / n if n and total is not None else None
 
 
 def tokens_per_second(record: Record) -> float | None:
-    """Return the streamed tokens over the end-to-end time."""
-    n, total = streamed_tokens(record), seconds(record.marks.sent, answer_end(record))
+    """Return the output tokens over the end-to-end time."""
+    n, total = generated_tokens(record), seconds(record.marks.sent, answer_end(record))
     return n / total if n and total else None
 
 

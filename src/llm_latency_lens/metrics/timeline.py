@@ -51,13 +51,14 @@ class Work(Struct, frozen=True):
 class _Pending:
     """The reads of the requests that were added last, flat."""
 
-    __slots__ = ("_counts", "_lengths", "_offsets", "_scales", "_whole")
+    __slots__ = ("_counts", "_hidden", "_lengths", "_offsets", "_scales", "_whole")
 
     def __init__(self) -> None:
         self._offsets = array("q")
         self._counts = array("q")
         self._lengths = array("q")
         self._scales = array("d")
+        self._hidden = array("d")
         self._whole = array("d")
 
     @property
@@ -70,11 +71,13 @@ class _Pending:
         self._offsets.extend(record.arrivals)
         self._counts.extend(record.arrival_events)
         self._lengths.append(len(record.arrivals))
-        tokens = streamed_tokens(record) if ok else 0
-        events = sum(record.arrival_events)
-        scale = 1.0 if tokens is None else tokens / events if events else 0.0
-        self._scales.append(scale)
-        self._whole.append(0.0 if events else tokens or 0.0)
+        events, output = sum(record.arrival_events), record.tokens.output if ok else 0
+        output = events if output is None else output
+        streamed = streamed_tokens(record)
+        streamed = output if streamed is None else min(streamed, output)
+        self._scales.append(streamed / events if events else 0.0)
+        self._hidden.append(output - streamed if events else 0.0)
+        self._whole.append(0.0 if events else output)
 
     def counts(self) -> Instants:
         """Token events of each read."""
@@ -104,10 +107,16 @@ class _Pending:
         return longest
 
     def tokens(self) -> tuple[Floats, Floats]:
-        """Tokens of each read, and of each request that was not streamed."""
+        """Tokens of each read, and of each request that was not streamed.
+
+        Tokens that did not stream are taken for made before the first read.
+        """
         lengths = np.frombuffer(self._lengths, np.int64)
         scales = np.repeat(np.frombuffer(self._scales, np.float64), lengths)
-        return self.counts() * scales, np.frombuffer(self._whole, np.float64).copy()
+        amounts, some = self.counts() * scales, lengths > 0
+        firsts = (np.cumsum(lengths) - lengths)[some]
+        amounts[firsts] += np.frombuffer(self._hidden, np.float64)[some]
+        return amounts, np.frombuffer(self._whole, np.float64).copy()
 
 
 class Timeline:
@@ -241,7 +250,7 @@ class Timeline:
         return min(shares, float(((ends > window.begin) & (ends <= window.end)).sum()))
 
     def tokens_between(self, window: Window) -> float:
-        """Streamed tokens of successful requests that were delivered in the window."""
+        """Output tokens of successful requests that were made in the window."""
         self._settle()
         counts = (self._tokens, self._arrived)
         return min(count.between(window.begin, window.end) for count in counts)

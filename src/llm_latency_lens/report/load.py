@@ -266,7 +266,14 @@ def _throughput(result: Result) -> Block | None:
     if through.wall_output_tokens is not None:
         facts.insert(0, Fact("output", rate(through.output_tokens, "tokens"), window, tone))
         whole = rate(through.wall_output_tokens, "tokens")
-        facts.insert(1, Fact("", whole, "over the whole run, ramp-up and drain included"))
+        facts.insert(
+            1,
+            Fact(
+                "",
+                whole,
+                "over the whole run; all generated tokens, also those that did not stream",
+            ),
+        )
     facts.append(Fact("", rate(through.wall_requests, "requests"), "over the whole run"))
     speed = result.metrics.get("decode_speed")
     if speed is not None and speed.p50 is not None:

@@ -1,12 +1,15 @@
 """Q8: what the granularity and the delivery of the stream allow the run to say."""
 
 from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded
+from llm_latency_lens.metrics.definitions import resting_on
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.stats.quantiles import minimum_samples
 from llm_latency_lens.units import NS_PER_S, format_duration
 
 _FIRST_TOKEN = ("ttft", "ttft_from_intended", "ttfvt", "ttfe")
+_OURS = 0.05
+"""A smaller share of the events that share a read is not this client's doing."""
 _DIRECT = "send to the server's own port"
 
 
@@ -28,7 +31,7 @@ def coalescing(e: Evidence) -> Check | None:
         f" {share * (1 - late):.1%} were sent together by the peer,"
         f" {share * late:.1%} were read late by this client",
         remedy="" if verdict == "VALID" else "use TPOT: it does not depend on single gaps",
-        metrics=() if verdict == "VALID" else GAPS,
+        metrics=() if verdict == "VALID" else GAPS if late > _OURS else ("itl",),
     )
 
 
@@ -41,16 +44,16 @@ def granularity(e: Evidence) -> Check | None:
     remedy = "inter-token percentiles are withheld; use TPOT"
     if tokens < 1.0:
         words = f"{tokens:.2f} tokens an event: the server counts fewer tokens than it sent pieces"
-        remedy = "ask the provider what it counts; TPOT and cost go by its count"
+        remedy = "ask the provider what it counts: all numbers per token, and cost, go by its count"
     return Check(
         id="Q8",
         name="stream granularity",
-        verdict="WARN",
+        verdict="WARN" if tokens > 1.0 else graded(1.0 - tokens, 0.05, 0.25),
         value=tokens,
         unit="ratio",
         words=words,
         remedy=remedy,
-        metrics=GAPS if tokens > 1.0 else (*GAPS, "tpot", "decode_speed"),
+        metrics=("itl",) if tokens > 1.0 else resting_on("tokens.streamed", "tokens.output"),
     )
 
 
@@ -93,8 +96,9 @@ def delayed_first_token(e: Evidence) -> Check | None:
         value=seconds,
         unit="s",
         words=f"{d.held} of {d.answers} answers began with {d.held_events:.0f} token events sent"
-        f" together (median): at the pace of the rest, the first token was held back, and the"
-        f" p{100 * p:.3g} of TTFT may be late by about {_time(seconds)}; {_cause(d)}",
+        f" together (median). Either one step of the server makes several tokens, or the first"
+        f" token waited for the others: then, at the pace of the rest, the p{100 * p:.3g} of TTFT"
+        f" may be late by about {_time(seconds)}; {_cause(d)}",
         remedy=_remedy(d),
         metrics=_FIRST_TOKEN,
     )

@@ -1,11 +1,21 @@
 """Q8: who counted the tokens, and is it known how many of them streamed?"""
 
-from llm_latency_lens.metrics.checks.evidence import Evidence, graded
+import re
+
+from llm_latency_lens.metrics.checks.arrivals import Cause, doubted
+from llm_latency_lens.metrics.checks.evidence import Evidence, graded, worst
+from llm_latency_lens.metrics.definitions import resting_on
 from llm_latency_lens.model.result import Check
+from llm_latency_lens.units import NS_PER_S, format_duration
 
 _UNCOUNTED = ("chunks", "estimate")
-_PER_STREAMED = ("tpot", "decode_speed", "tps_request")
-_PER_TOKEN = (*_PER_STREAMED, "itl", "ntpot", "output_tokens", "throughput", "goodput", "cost")
+_COUNTED = resting_on("tokens.streamed", "tokens.output")
+_STREAMED = resting_on("tokens.streamed")
+_NAME = re.compile(r"\w+")
+_HIDDEN = 0.01
+"""A smaller share of hidden tokens is within the bias budget."""
+_MANY = 0.05
+"""A larger share of answers moves percentiles that are judged."""
 _CHARACTERS = 4.0
 """Characters of a token of English text, about."""
 _DOUBTS = {
@@ -18,8 +28,12 @@ _DOUBTS = {
         "compare chars_per_second, or ask for an answer without reasoning",
     ),
     "hidden_steps": (
-        "tokens were counted with empty deltas, so TPOT depends on whether they count",
+        "tokens were counted with empty deltas: they stayed hidden, or came with the next delta",
         "turn the server's parser of reasoning or tools off",
+    ),
+    "several_choices": (
+        "several choices were generated, so TPOT, decode speed and ITL of one are not known",
+        "ask for one choice (n = 1); TTFT, throughput and tps_request hold for all together",
     ),
 }
 """Flags of records, with what they mean for TPOT and what to do."""
@@ -47,7 +61,7 @@ def counted(e: Evidence) -> Check | None:
         f" for tokens{size}",
         remedy="have the server send its usage; until then compare TTFT, end to end and"
         " chars_per_second",
-        metrics=_PER_TOKEN,
+        metrics=_with_goodput(e, _COUNTED),
     )
 
 
@@ -68,5 +82,84 @@ def streamed(e: Evidence) -> Check | None:
         unit="ratio",
         words="; ".join(parts),
         remedy="; ".join(dict.fromkeys(_DOUBTS[flag][1] for flag in flags)),
-        metrics=_PER_STREAMED if verdict != "VALID" else (),
+        metrics=_with_goodput(e, _STREAMED) if verdict != "VALID" else (),
     )
+
+
+def ranged(e: Evidence) -> Check | None:
+    """TPOT where it is not known exactly how many tokens came after the first read."""
+    found = doubted(e, Cause.COUNT)
+    if not found:
+        return None
+    name, doubt = max(found.items(), key=lambda item: item[1].width)
+    return Check(
+        id="Q8",
+        name="tokens after the first read",
+        verdict=worst([each.verdict for each in found.values()]),
+        value=doubt.width,
+        unit="s",
+        words=f"how many tokens streamed after those of the first read is not known exactly:"
+        f" {name} {doubt.percentile} is only known within"
+        f" {format_duration(doubt.width * NS_PER_S)}",
+        remedy="have the server send one token an event, or its token count with each event"
+        " (vLLM, SGLang: stream_options.continuous_usage_stats), or ask for longer answers",
+        metrics=_with_goodput(e, _STREAMED),
+        bound=doubt.width,
+    )
+
+
+def hidden(e: Evidence) -> Check | None:
+    """Output tokens that did not stream: some metrics count them, others do not."""
+    share = e.summary.hidden_share
+    if share <= _HIDDEN:
+        return None
+    return Check(
+        id="Q8",
+        name="generated and streamed tokens",
+        verdict="VALID",
+        value=share,
+        unit="ratio",
+        words=f"{share:.1%} of the output tokens did not stream: throughput, tps_request and ntpot"
+        " count them, TPOT and decode speed do not",
+    )
+
+
+_REPEATS = {
+    "cumulative_text": (
+        "each event repeats the text before it, so characters are counted several times",
+        "ask the server for incremental output",
+        ("characters",),
+    ),
+    "repeated_text": (
+        "an event repeats the whole text before it: it is counted as output, and as the last token",
+        "have the server leave the repetition out; TTFT holds",
+        ("characters", "last_token", "arrivals"),
+    ),
+}
+"""Flags of records, with what they mean, what to do, and on what the metrics rest that they move."""
+
+
+def repeated(e: Evidence) -> tuple[Check, ...]:
+    """Answers whose deltas repeat text that came before."""
+    n = e.summary.outcomes["ok"]
+    return tuple(
+        Check(
+            id="Q8",
+            name="repeated text",
+            verdict="INVALID" if count > _MANY * n else "WARN",
+            value=count / n,
+            unit="ratio",
+            words=f"in {count / n:.1%} of answers {words}",
+            remedy=remedy,
+            metrics=_with_goodput(e, resting_on(*needs)),
+        )
+        for flag, (words, remedy, needs) in _REPEATS.items()
+        if n and (count := e.summary.flags[flag])
+    )
+
+
+def _with_goodput(e: Evidence, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, and goodput where a limit is on one of them."""
+    limits = [_NAME.match(limit.text) for limit in e.summary.goodput_fold.limits]
+    touched = any(found is not None and found.group() in names for found in limits)
+    return (*names, "goodput") if touched else names
