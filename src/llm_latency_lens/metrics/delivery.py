@@ -38,7 +38,7 @@ def is_whole(record: Record) -> bool:
         return False
     if events == 1:
         return True
-    if events * _WHOLE_READS < reads * _WHOLE_TOKENS:
+    if tokens * _WHOLE_READS < reads * _WHOLE_TOKENS:
         return False
     return span(record) < _WHOLE_SPAN * record.arrivals[-1]
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from llm_latency_lens.metrics.column import Column, PooledColumn
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.delivery import Deliveries
-from llm_latency_lens.metrics.formulas import gap_bounds, most_per_event, streamed_tokens
+from llm_latency_lens.metrics.formulas import gap_bounds
 from llm_latency_lens.metrics.goodput import GoodputFold, RequestLimit
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
+from llm_latency_lens.metrics.token_doubt import TokenDoubt
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.result import Distribution, Failure, Goodput, Tokens
 from llm_latency_lens.units import NS_PER_S
@@ -46,10 +47,7 @@ class Summary:
         self._rows = [
             (metric.of, metric.bounds, self.columns[metric.name].add) for metric in METRICS
         ]
-        counted = [(m, m.counted) for m in METRICS if m.counted is not None]
-        self.counted = {metric.name: Column(bounded=True) for metric, _ in counted}
-        self._counted_rows = [(m.of, bounds, self.counted[m.name].add) for m, bounds in counted]
-        self.most_per_event = Column()
+        self.token_doubt = TokenDoubt()
         self.gaps = {name: PooledColumn() for name in GAP_METRICS}
         self.slip = Column()
         self.lateness = Column()
@@ -107,10 +105,7 @@ class Summary:
         for of, bounds, add in self._rows:
             value = of(record)
             add(value, None if bounds is None or value is None else bounds(record))
-        for of, counted, add in self._counted_rows:
-            value = of(record)
-            add(value, None if value is None else counted(record))
-        self.most_per_event.add(most_per_event(record))
+        self.token_doubt.add(record)
         self._sent.append(record.marks.sent or 0)
         self.deliveries.add(record)
         self._add_gaps(record)
@@ -152,9 +147,6 @@ class Summary:
             if count is not None:
                 self._known.add(name)
                 self._tokens[name] += count
-        streamed = streamed_tokens(record)
-        if tokens.output is not None and streamed is not None and record.streamed:
-            self._tokens["hidden"] += tokens.output - streamed
         self._tokens["events"] += tokens.events
         self._tokens["characters"] += record.characters
         self._sources[tokens.source] += 1
@@ -199,7 +191,7 @@ class Summary:
     @property
     def hidden_share(self) -> float:
         """Share of output tokens that did not stream."""
-        return self._tokens["hidden"] / max(self._tokens["output"], 1)
+        return self.token_doubt.hidden / max(self._tokens["output"], 1)
 
     @property
     def cached_share(self) -> float | None:
@@ -243,7 +235,7 @@ class Summary:
     @property
     def is_token_by_token(self) -> bool:
         """Whether events are known to carry one token each, so that their gaps are those of tokens."""
-        granularity, doubtful = self.granularity, self.most_per_event
+        granularity, doubtful = self.granularity, self.token_doubt.most_per_event
         if granularity is None or granularity > _GRANULAR:
             return False
         # An answer whose counts are exact adds its own granularity.

@@ -55,7 +55,7 @@ def doubted(e: Evidence, cause: Cause) -> dict[str, Doubt]:
 
 
 def _cause(e: Evidence, name: str, width: float, percentile: str) -> Cause:
-    counted = e.summary.counted.get(name)
+    counted = e.summary.token_doubt.columns.get(name)
     if counted is None:
         return Cause.LATENESS
     by_count = counted.widths({percentile: PERCENTILES[percentile]}).get(percentile, 0.0)
@@ -113,7 +113,7 @@ def _exact(e: Evidence) -> Check:
         (
             width
             for name, m in e.metrics.items()
-            if m.unit == "s" and name not in e.summary.counted
+            if m.unit == "s" and name not in e.summary.token_doubt.columns
             for width in m.width.values()
         ),
         default=0.0,

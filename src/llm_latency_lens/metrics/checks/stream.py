@@ -1,6 +1,7 @@
 """Q8: what the granularity and the delivery of the stream allow the run to say."""
 
 from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded
+from llm_latency_lens.metrics.checks.tokens import COUNTS, with_goodput
 from llm_latency_lens.metrics.definitions import resting_on
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
@@ -53,7 +54,7 @@ def granularity(e: Evidence) -> Check | None:
         unit="ratio",
         words=words,
         remedy=remedy,
-        metrics=("itl",) if tokens > 1.0 else resting_on("tokens.streamed", "tokens.output"),
+        metrics=("itl",) if tokens > 1.0 else with_goodput(e, resting_on(*COUNTS)),
     )
 
 

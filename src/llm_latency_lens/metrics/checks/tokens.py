@@ -9,7 +9,8 @@ from llm_latency_lens.model.result import Check
 from llm_latency_lens.units import NS_PER_S, format_duration
 
 _UNCOUNTED = ("chunks", "estimate")
-_COUNTED = resting_on("tokens.streamed", "tokens.output")
+COUNTS = ("tokens.streamed", "tokens.output")
+_COUNTED = resting_on(*COUNTS)
 _STREAMED = resting_on("tokens.streamed")
 _NAME = re.compile(r"\w+")
 _HIDDEN = 0.01
@@ -61,7 +62,7 @@ def counted(e: Evidence) -> Check | None:
         f" for tokens{size}",
         remedy="have the server send its usage; until then compare TTFT, end to end and"
         " chars_per_second",
-        metrics=_with_goodput(e, _COUNTED),
+        metrics=with_goodput(e, _COUNTED),
     )
 
 
@@ -82,7 +83,7 @@ def streamed(e: Evidence) -> Check | None:
         unit="ratio",
         words="; ".join(parts),
         remedy="; ".join(dict.fromkeys(_DOUBTS[flag][1] for flag in flags)),
-        metrics=_with_goodput(e, _STREAMED) if verdict != "VALID" else (),
+        metrics=with_goodput(e, _STREAMED) if verdict != "VALID" else (),
     )
 
 
@@ -103,7 +104,7 @@ def ranged(e: Evidence) -> Check | None:
         f" {format_duration(doubt.width * NS_PER_S)}",
         remedy="have the server send one token an event, or its token count with each event"
         " (vLLM, SGLang: stream_options.continuous_usage_stats), or ask for longer answers",
-        metrics=_with_goodput(e, _STREAMED),
+        metrics=with_goodput(e, _STREAMED),
         bound=doubt.width,
     )
 
@@ -151,14 +152,14 @@ def repeated(e: Evidence) -> tuple[Check, ...]:
             unit="ratio",
             words=f"in {count / n:.1%} of answers {words}",
             remedy=remedy,
-            metrics=_with_goodput(e, resting_on(*needs)),
+            metrics=with_goodput(e, resting_on(*needs)),
         )
         for flag, (words, remedy, needs) in _REPEATS.items()
         if n and (count := e.summary.flags[flag])
     )
 
 
-def _with_goodput(e: Evidence, names: tuple[str, ...]) -> tuple[str, ...]:
+def with_goodput(e: Evidence, names: tuple[str, ...]) -> tuple[str, ...]:
     """The names, and goodput where a limit is on one of them."""
     limits = [_NAME.match(limit.text) for limit in e.summary.goodput_fold.limits]
     touched = any(found is not None and found.group() in names for found in limits)
