@@ -17,7 +17,7 @@ from llm_latency_lens.interpret.headers import (
 from llm_latency_lens.interpret.inflate import InflateError, encoding_of, inflate
 from llm_latency_lens.interpret.outcome import Case, clean, forms_of, judge
 from llm_latency_lens.interpret.reading import Reading, read_events
-from llm_latency_lens.interpret.repetition import CUMULATIVE, REPEATED
+from llm_latency_lens.interpret.repetition import repetition
 from llm_latency_lens.interpret.tokens import count_tokens
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, Record, Widths
@@ -190,11 +190,9 @@ def _stamp_source(recording: Recording) -> tuple[str, int | None]:
 
 def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str, ...]:
     flags = set(reading.flags)
-    repetitions = reading.tally.repetitions.values()
-    if any(repetition.cumulative for repetition in repetitions):
-        flags.add(CUMULATIVE)
-    elif any(repetition.repeated for repetition in repetitions):
-        flags.add(REPEATED)
+    repeated = repetition(reading.tally)
+    if repeated is not None:
+        flags.add(repeated)
     if reading.finish == "length":
         flags.add("length")
     if "tool" in reading.kinds:

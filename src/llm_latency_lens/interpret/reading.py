@@ -107,7 +107,6 @@ def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]])
             if event.kind != kind:
                 kind = event.kind
                 _on_new_kind(reading, kind, arrival)
-                tally.begin_kind(event.kind)
             tally.add(event, reads.events)
         else:
             _HANDLERS[event.__class__](reading, event, offset)

@@ -4,53 +4,35 @@ Some servers send all text so far with each event, or the whole answer once more
 characters are counted several times, and a repeated end is taken for the last token.
 """
 
+from itertools import pairwise
+
+from llm_latency_lens.interpret.tally import Tally, texts_of
+
 CUMULATIVE = "cumulative_text"
 """Each delta repeats the text before it: the characters of the deltas are not those of the answer."""
 REPEATED = "repeated_text"
-"""A delta repeats the whole text before it: neither its characters nor its instant are an answer's."""
+"""The last delta repeats the text before it: neither its text nor its instant are the answer's."""
 
 _LONG = 16
 """So many characters do not agree by chance."""
-_HEAD = 64
-"""So many characters of the beginning are kept."""
-_OFTEN = 3
-"""So many deltas in a row that begin with the one before, each longer, are cumulative."""
+_FEWEST = 4
+"""So many deltas, each of which begins with the one before, are cumulative."""
 
 
-class Repetition:
-    """What the longest deltas of one kind say of the text before them.
-
-    Attributes:
-        threshold: only a delta of more characters can tell more.
-        repeated: whether a delta was as long as all text before it, and began like it.
-    """
-
-    __slots__ = ("_grown", "_head", "_newest", "repeated", "threshold")
-
-    def __init__(self) -> None:
-        self.threshold = 0
-        self.repeated = False
-        self._newest = ""
-        self._head = ""
-        self._grown = 0
-
-    @property
-    def cumulative(self) -> bool:
-        """Whether the stream repeats all text so far with each delta."""
-        return self._grown >= _OFTEN and len(self._newest) >= _LONG
-
-    def add(self, texts: list[str], before: int) -> None:
-        """Take deltas of which the last is longer than `threshold`, after `before` characters."""
-        for text in texts:
-            size = len(text)
-            if size >= before >= _LONG and text.startswith(self._head):
-                self.repeated = True
-            if size > len(self._newest):
-                grown = self._newest and text.startswith(self._newest)
-                self._grown = self._grown + 1 if grown else 0
-                self._newest = text
-            if len(self._head) < _HEAD:
-                self._head += text[: _HEAD - len(self._head)]
-            before += size
-        # Until the beginning is known, every delta is looked at.
-        self.threshold = len(self._newest) if len(self._head) == _HEAD else 0
+def repetition(tally: Tally) -> str | None:
+    """Return the flag of an answer whose deltas of the newest kind repeat text; None where none does."""
+    if not tally.deltas:
+        return None
+    newest = tally.deltas[-1]
+    last = texts_of(newest)[-1]
+    # The last delta tells at once of nearly all answers that nothing is repeated.
+    size, total = len(last), tally.characters[newest.kind]
+    if size < _LONG or size * max(tally.events[newest.kind], 3) * 2 < total * 3:
+        return None
+    same = (delta for delta in tally.deltas if delta.kind == newest.kind)
+    texts = [text for delta in same for text in texts_of(delta)]
+    before = total - size
+    if _LONG <= before <= size and last.startswith("".join(texts[:-1])):
+        return REPEATED
+    grown = all(later.startswith(earlier) for earlier, later in pairwise(texts))
+    return CUMULATIVE if grown and len(set(texts)) >= _FEWEST else None

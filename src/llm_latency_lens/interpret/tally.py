@@ -3,7 +3,8 @@
 The counts here are facts of the stream. What they mean for the number of tokens is `tokens.py`'s.
 """
 
-from llm_latency_lens.interpret.repetition import Repetition
+from itertools import islice
+
 from llm_latency_lens.model.events import Delta, DeltaKind, Deltas
 
 
@@ -14,7 +15,6 @@ class Tally:
         total: token events.
         events, characters: token events and their characters, by kind of output.
         first_events, first_characters: those of the first network read that carried tokens.
-        first_bytes: the length of their text in UTF-8.
         withheld: the server said that it streams only a part, or a summary, of its reasoning.
         continuous: the server gave its count of output tokens between token events.
         count_before: the last count before the first token event.
@@ -24,8 +24,7 @@ class Tally:
         empty_before, empty_between: empty deltas before the first token event, and between two.
         room: for `count_before`, `steps_between`, `empty_before` and `empty_between`, how many of
             them the token events that followed at once have room for, at a byte a token.
-        repetition: whether deltas of the newest kind repeat the text before them.
-        repetitions: the same of every kind.
+        deltas: the token events.
     """
 
     __slots__ = (
@@ -41,14 +40,12 @@ class Tally:
         "count_at_first",
         "count_at_last",
         "count_before",
+        "deltas",
         "empty_before",
         "empty_between",
         "events",
-        "first_bytes",
         "first_characters",
         "first_events",
-        "repetition",
-        "repetitions",
         "room",
         "steps_between",
         "total",
@@ -59,17 +56,14 @@ class Tally:
         self.total = 0
         self.events: dict[DeltaKind, int] = {"text": 0, "reasoning": 0, "tool": 0}
         self.characters: dict[DeltaKind, int] = {"text": 0, "reasoning": 0, "tool": 0}
-        self.first_events = self.first_characters = self.first_bytes = 0
+        self.first_events = self.first_characters = 0
+        self.deltas: list[Delta | Deltas] = []
         self.withheld = self.continuous = False
         self.count_before = 0
         self.count_at_first: int | None = None
         self.count_at_last: int | None = None
         self.steps_between = self.empty_before = self.empty_between = 0
-        self.room = dict.fromkeys(
-            ("count_before", "steps_between", "empty_before", "empty_between"), 0
-        )
-        self.repetitions: dict[str, Repetition] = {}
-        self.repetition = Repetition()
+        self.room: dict[str, int] = {}
         # Steps and empty deltas since the last token event: between two only once another comes.
         self._unresolved_steps = self._unresolved_empty = 0
         self._interrupted = False
@@ -82,31 +76,23 @@ class Tally:
         """Count token events; `reads` has the token events of each read, these included."""
         if self._interrupted:
             self._resume(len(reads))
-        texts: list[str] | None = None
-        if isinstance(event, Deltas):
-            texts = event.texts
-            number, characters, last = len(event.ends), event.characters, texts[-1]
-        else:
-            number, last = 1, event.text
-            characters = len(last)
         if self._pending:
-            self._make_room(texts[0] if texts is not None else last, len(reads))
+            self._make_room(texts_of(event)[0], len(reads))
+        self.deltas.append(event)
+        if isinstance(event, Deltas):
+            number, characters = len(event.ends), event.characters
+        else:
+            number, characters = 1, len(event.text)
         kind = event.kind
-        if len(last) > self.repetition.threshold:
-            self.repetition.add([last] if texts is None else texts, self.characters[kind])
         self.total += number
         self.events[kind] += number
         self.characters[kind] += characters
         if self.first_events < reads[0]:
-            own = [last] if texts is None else texts[: reads[0] - self.first_events]
+            if len(reads) > 1 and isinstance(event, Deltas):
+                characters = sum(map(len, event.texts[: reads[0] - self.first_events]))
             self.first_events = reads[0]
-            self.first_characters += sum(map(len, own))
-            self.first_bytes += sum(map(_bytes, own))
+            self.first_characters += characters
             self.count_at_first = None
-
-    def begin_kind(self, kind: DeltaKind) -> None:
-        """Expect token events of `kind`."""
-        self.repetition = self.repetitions.setdefault(kind, Repetition())
 
     def add_other(self, event: Delta | Deltas) -> None:
         """Count token events of another choice than the first."""
@@ -143,6 +129,12 @@ class Tally:
             self.empty_before += 1
 
     @property
+    def first_bytes(self) -> int:
+        """The length in UTF-8 of the text of the first read that carried tokens."""
+        texts = (text for delta in self.deltas for text in texts_of(delta))
+        return sum(map(_bytes, islice(texts, self.first_events)))
+
+    @property
     def empty_after(self) -> int:
         """Empty deltas after the last token event."""
         return self._unresolved_empty
@@ -174,8 +166,13 @@ class Tally:
         size = _bytes(text) - 1
         for name, count in self._pending.items():
             held = max(min(count, size), 0)
-            self.room[name] += held
+            self.room[name] = self.room.get(name, 0) + held
             self._pending[name] -= held
+
+
+def texts_of(event: Delta | Deltas) -> list[str]:
+    """Return what each of the token events says."""
+    return event.texts if isinstance(event, Deltas) else [event.text]
 
 
 def _bytes(text: str) -> int:

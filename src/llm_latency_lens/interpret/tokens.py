@@ -202,11 +202,11 @@ def _counted_steps(tally: Tally, hidden: _Hidden) -> int:
 def _counted(tally: Tally, hidden: _Hidden) -> _Steps:
     """Steps by the server's own count; it tells those of the first token event from the rest."""
     before = max(tally.count_before - hidden.value, 0)
-    most_before = min(tally.room["count_before"], before)
+    most_before = min(tally.room.get("count_before", 0), before)
     return _Steps(
         all=before + tally.steps_between,
         held_before=_likely(most_before, before),
-        held=_likely(tally.room["steps_between"], tally.steps_between),
+        held=_likely(tally.room.get("steps_between", 0), tally.steps_between),
         most_held_before=most_before,
         unclear=tally.steps_between,
     )
@@ -217,8 +217,8 @@ def _uncounted(tally: Tally, output: int, hidden: _Hidden) -> _Steps:
     extra = max(output - hidden.value - tally.total, 0)
     before, between = max(tally.empty_before - 1, 0), tally.empty_between
     steps = min(before + between, extra)
-    held = min(_likely(tally.room["empty_between"], between), steps)
-    most_before = min(tally.room["empty_before"], steps)
+    held = min(_likely(tally.room.get("empty_between", 0), between), steps)
+    most_before = min(tally.room.get("empty_before", 0), steps)
     # As many empty deltas, all before the first token, explain the tokens without an event.
     explained = abs(extra - before - between) <= _SAME * extra and not between
     return _Steps(
