@@ -303,3 +303,15 @@ def test_throughput_counts_tokens_that_did_not_stream() -> None:
     summary, _ = checks_of([found])
     wall = summary.timeline.throughput()
     assert wall.wall_output_tokens == pytest.approx(40 / wall.wall)
+
+
+def test_itl_is_withheld_where_events_may_hold_several_tokens() -> None:
+    """Five counted steps before each delta, without room in it: perhaps they streamed all the same."""
+    pieces: Pieces = []
+    for i in range(60):
+        text = "ab" if i % 6 == 0 else ""
+        pieces.append((100 + 10 * i, chunk({"content": text}, usage=usage(i + 1))))
+    found = streamed([*pieces, finished(900, usage(60))])
+    assert BY_NAME["tokens_per_event"].of(found) == pytest.approx(1.0)
+    summary, _ = checks_of([found] * 30)
+    assert "itl" not in summary.distributions()
