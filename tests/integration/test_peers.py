@@ -1,5 +1,6 @@
 """The benchmark of the peers on real processes: environments made and made anew, rows that say why."""
 
+import contextlib
 import ensurepip
 import os
 import pathlib
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 
 import pytest
 from benchmarks.peers.__main__ import _accuracy, measure
@@ -240,11 +242,16 @@ def test_an_index_out_of_reach_is_a_reason_without_its_address(
     assert "localhost" not in said
 
 
-def run(home: pathlib.Path) -> subprocess.Popen[str]:
-    """Measure LLMeter out of that folder, without a set-up."""
+@contextlib.contextmanager
+def run(home: pathlib.Path) -> Iterator[subprocess.Popen[str]]:
+    """Measure LLMeter out of that folder, without a set-up; killed where it is not done."""
     command = [sys.executable, "-m", "benchmarks.peers", "--only", "llmeter", "--home", str(home)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def python_of(home: pathlib.Path, script: str) -> None:

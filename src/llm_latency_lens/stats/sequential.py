@@ -5,6 +5,7 @@ by Ville's inequality it reaches 1/alpha with probability at most alpha, however
 Units must be independent; where they are not, counts are divided by tau.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -26,13 +27,21 @@ def _log_evidence(violations: float, n: float, share: float, *, below: bool) -> 
     """A mixture of likelihood ratios over the rates on one side of `share`, beta-weighted."""
     a, b = 1.0, (1.0 - share) / share
     after = (a + violations, b + n - violations)
-    if below:
-        inside, prior = log_regularized(*after, share), log_regularized(a, b, share)
-    else:
-        inside = log_regularized(after[1], after[0], 1.0 - share)
-        prior = log_regularized(b, a, 1.0 - share)
+    inside = _log_mass(*after, share, below=below)
     null = violations * math.log(share) + (n - violations) * math.log1p(-share)
-    return inside + log_beta(*after) - prior - log_beta(a, b) - null
+    return inside - _log_prior(share, below=below) - null
+
+
+@functools.cache
+def _log_prior(share: float, *, below: bool) -> float:
+    """What the mixture begins with: the same at every look."""
+    return _log_mass(1.0, (1.0 - share) / share, share, below=below)
+
+
+def _log_mass(a: float, b: float, share: float, *, below: bool) -> float:
+    """Logarithm of the integral of x^(a-1) (1-x)^(b-1) on one side of `share`."""
+    part = log_regularized(a, b, share) if below else log_regularized(b, a, 1.0 - share)
+    return part + log_beta(a, b)
 
 
 def anytime_ranks(
