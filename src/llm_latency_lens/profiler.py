@@ -57,7 +57,12 @@ from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.sources import check_source
 from llm_latency_lens.units import parse_money
 from llm_latency_lens.wire.dialect import load_dialect
-from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
+from llm_latency_lens.workload.workload import (
+    Workload,
+    describe_workload,
+    of_prompts,
+    request_for,
+)
 
 T = TypeVar("T")
 
@@ -270,7 +275,7 @@ class Profiler:
             "base_url": str(self.target.base_url),
             "proxy": str(self.target.proxy) if self.target.proxy else None,
             "plan": msgspec.to_builtins(order.plan),
-            "workload": _described(order.workload),
+            "workload": describe_workload(order.workload),
             "limits": msgspec.to_builtins(order.limits),
             "workers": order.workers,
             "retries": order.retries,
@@ -370,18 +375,6 @@ def _spec_of(arm: Arm) -> ArmSpec:
         base_url=str(arm.target.base_url),
         price=msgspec.to_builtins(arm.price),
     )
-
-
-def _described(workload: Workload) -> dict[str, Any]:
-    """What was asked, without the prompts' text: their number, length and hash."""
-    texts = [message.content for messages in workload.conversations for message in messages]
-    described: dict[str, Any] = msgspec.to_builtins(workload)
-    described["conversations"] = {
-        "count": len(workload.conversations),
-        "characters": sum(map(len, texts)),
-        "sha256": hashlib.sha256("\x00".join(texts).encode()).hexdigest(),
-    }
-    return described
 
 
 def _cap(money: Money) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A wave of a queue is neither a trend nor a warm-up; a queue that grows is a trend."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -21,30 +22,27 @@ def bound() -> float:
     return LEVEL + 3.0 * math.sqrt(LEVEL * (1.0 - LEVEL) / TRIALS)
 
 
-@pytest.mark.parametrize("n", [100, 400])
-@pytest.mark.parametrize(("process", "strength"), STEADY)
-def test_a_steady_process_whose_neighbours_are_alike_has_no_trend(
-    process: Process, strength: float, n: int
-) -> None:
+def has_trend(series: Floats) -> bool:
     """Slopes that take neighbours for independent saw a trend in one of seven queues."""
-    rng, alarms = np.random.Generator(np.random.PCG64(5)), 0
-    for series in process(rng, TRIALS, n, strength):
-        found = trend(series, SURE)
-        alarms += found is not None and not found.interval[0] <= 0.0 <= found.interval[1]
-    assert alarms / TRIALS <= bound()
+    found = trend(series, SURE)
+    return found is not None and not found.interval[0] <= 0.0 <= found.interval[1]
 
 
+def has_warm_up(series: Floats) -> bool:
+    """The cut of MSER-5 falls where a wave ends: one queue in five was said to warm up."""
+    cut = steady_from(series)
+    return _unlike(series, len(series) // 2 if cut is None else cut)
+
+
+@pytest.mark.parametrize("alarm", [has_trend, has_warm_up])
 @pytest.mark.parametrize("n", [100, 400])
 @pytest.mark.parametrize(("process", "strength"), STEADY)
-def test_a_steady_process_whose_neighbours_are_alike_has_no_warm_up(
-    process: Process, strength: float, n: int
+def test_a_steady_process_whose_neighbours_are_alike_is_steady(
+    process: Process, strength: float, n: int, alarm: Callable[[Floats], bool]
 ) -> None:
-    """The cut of MSER-5 falls where a wave ends: one queue in five was said to warm up."""
-    rng, alarms = np.random.Generator(np.random.PCG64(6)), 0
-    for series in process(rng, TRIALS, n, strength):
-        cut = steady_from(series)
-        first = n // 2 if cut is None else cut
-        alarms += _unlike(series, first)
+    """Neither a trend nor a warm-up is seen more often than the level allows."""
+    rng = np.random.Generator(np.random.PCG64(5))
+    alarms = sum(map(alarm, process(rng, TRIALS, n, strength)))
     assert alarms / TRIALS <= bound()
 
 

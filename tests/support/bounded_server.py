@@ -126,16 +126,23 @@ class BoundedServer:
         return True
 
     async def _stream(self, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(self.behaviour.first_s)
+        first = self._loop.time() + self.behaviour.first_s
+        await self._until(first)
         await _write(
             writer,
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n",
         )
-        for piece in _events(self.behaviour.tokens):
+        for number, piece in enumerate(_events(self.behaviour.tokens), 1):
             await _write(writer, f"{len(piece):x}\r\n{piece}\r\n".encode())
-            await asyncio.sleep(self.behaviour.gap_s)
+            await self._until(first + number * self.behaviour.gap_s)
         await _write(writer, b"0\r\n\r\n")
+
+    async def _until(self, instant: float) -> None:
+        """Wait for an instant of the loop's clock, so that what comes late delays nothing after it."""
+        due = asyncio.Event()
+        self._loop.call_at(instant, due.set)
+        await due.wait()
 
     def _die(self) -> None:
         """Close the port and every connection."""

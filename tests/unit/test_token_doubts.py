@@ -17,11 +17,14 @@ from tests.unit.test_token_counts import (
 from tests.wire.corpus import chunk
 
 from llm_latency_lens.criteria.limit import parse_limits
+from llm_latency_lens.interpret.repetition import repetition
+from llm_latency_lens.interpret.tally import KEPT, Tally
 from llm_latency_lens.metrics.checks.evidence import Evidence
 from llm_latency_lens.metrics.definitions import BY_NAME, METRICS, QUANTITIES, resting_on
 from llm_latency_lens.metrics.delivery import held_back, is_whole
 from llm_latency_lens.metrics.quality import run_checks, verdict_of
 from llm_latency_lens.metrics.summary import Counts, Summary
+from llm_latency_lens.model.events import Delta
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.result import Check
 
@@ -315,3 +318,12 @@ def test_itl_is_withheld_where_events_may_hold_several_tokens() -> None:
     assert BY_NAME["tokens_per_event"].of(found) == pytest.approx(1.0)
     summary, _ = checks_of([found] * 30)
     assert "itl" not in summary.distributions()
+
+
+def test_a_long_answer_is_not_kept_whole() -> None:
+    """A million token events take no memory of their own: those beyond a bound are only counted."""
+    tally, event = Tally(), Delta("text", "x")
+    for count in range(1, KEPT + 10):
+        tally.add(event, [count])
+    assert (len(tally.deltas), tally.total) == (KEPT, KEPT + 9)
+    assert repetition(tally) is None

@@ -67,7 +67,8 @@ def _cost_words(found: Estimate | Unbounded, *, is_search: bool) -> str:
         return "nothing bounds this run's number of requests, and with it its cost"
     high = format_money(found.high)
     if is_search:
-        return f"this search may cost up to {high} (at most {found.requests:,} requests, {found.basis})"
+        most = f"at most {found.requests:,} requests, {found.basis}"
+        return f"this search may cost up to {high} ({most})"
     return (
         f"this run may cost {format_money(found.low)} to {high}, about"
         f" {format_money(found.expected)} ({found.requests:,} requests, {found.basis})"

@@ -1,4 +1,4 @@
-"""Deltas that repeat text which came before: cumulative streams, and a last event with the whole answer.
+"""Deltas that repeat text which came before: cumulative streams, and a whole answer at the end.
 
 Some servers send all text so far with each event, or the whole answer once more at the end. Then
 characters are counted several times, and a repeated end is taken for the last token.
@@ -6,10 +6,10 @@ characters are counted several times, and a repeated end is taken for the last t
 
 from itertools import pairwise
 
-from llm_latency_lens.interpret.tally import Tally, texts_of
+from llm_latency_lens.interpret.tally import KEPT, Tally, texts_of
 
 CUMULATIVE = "cumulative_text"
-"""Each delta repeats the text before it: the characters of the deltas are not those of the answer."""
+"""Each delta repeats the text before it: its characters are not all new."""
 REPEATED = "repeated_text"
 """The last delta repeats the text before it: neither its text nor its instant are the answer's."""
 
@@ -20,8 +20,8 @@ _FEWEST = 4
 
 
 def repetition(tally: Tally) -> str | None:
-    """Return the flag of an answer whose deltas of the newest kind repeat text; None where none does."""
-    if not tally.deltas:
+    """Return the flag of an answer whose deltas of the newest kind repeat text, else None."""
+    if not tally.deltas or tally.total > KEPT:
         return None
     newest = tally.deltas[-1]
     last = texts_of(newest)[-1]

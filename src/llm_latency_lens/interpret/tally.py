@@ -7,6 +7,9 @@ from itertools import islice
 
 from llm_latency_lens.model.events import Delta, DeltaKind, Deltas
 
+KEPT = 100_000
+"""So many token events of a response are kept; in a longer one no repetition is looked for."""
+
 
 class Tally:
     """What has been counted up to the current event.
@@ -24,7 +27,7 @@ class Tally:
         empty_before, empty_between: empty deltas before the first token event, and between two.
         room: for `count_before`, `steps_between`, `empty_before` and `empty_between`, how many of
             them the token events that followed at once have room for, at a byte a token.
-        deltas: the token events.
+        deltas: the first token events, as many as are kept.
     """
 
     __slots__ = (
@@ -78,7 +81,8 @@ class Tally:
             self._resume(len(reads))
         if self._pending:
             self._make_room(texts_of(event)[0], len(reads))
-        self.deltas.append(event)
+        if self.total < KEPT:
+            self.deltas.append(event)
         if isinstance(event, Deltas):
             number, characters = len(event.ends), event.characters
         else:

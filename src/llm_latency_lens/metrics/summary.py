@@ -171,7 +171,7 @@ class Summary:
 
     @property
     def opening(self) -> NDArray[np.int64]:
-        """The successful requests (numbered as they came) that were sent before any request ended."""
+        """The successful requests (numbered as they came) that were sent before any ended."""
         sent = np.frombuffer(self._sent, np.int64)
         before = self.timeline.first_end if len(sent) else 0
         found: NDArray[np.int64] = np.flatnonzero(sent < before)

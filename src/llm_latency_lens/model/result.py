@@ -109,7 +109,7 @@ class Throughput(Struct, frozen=True, kw_only=True):
             end) that lies in the window, or those that ended in it if these are fewer.
         output_tokens: generated tokens per second of the window, also those that did not stream
             (hidden reasoning); those of a network read are spread over the time since the read
-            before it, or count at their arrival if these are fewer; null where the answers have none.
+            before it, or count at their arrival if these are fewer; null where answers have none.
         requests: successful requests per second of the window, counted as in `window_requests`.
         wall_output_tokens, wall_requests: the same over the whole run, ramp-up and drain included.
         wall: from the first start to the last end, s.

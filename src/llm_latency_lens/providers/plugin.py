@@ -50,7 +50,7 @@ def provider_names(plugins: tuple[Plugin, ...]) -> frozenset[str]:
 def _load(name: str, found: Mapping[str, importlib.metadata.EntryPoint]) -> Plugin:
     entry = found.get(name)
     if entry is None:
-        hint = did_you_mean(name, sorted(found)) if found else "no plugin is"
+        hint = did_you_mean(name, sorted(found)) if found else "none is"
         raise UsageError(f"no plugin {name!r} is installed; {hint}")
     try:
         provider = entry.load()

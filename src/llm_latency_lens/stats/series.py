@@ -62,10 +62,10 @@ def steady_from(series: Floats) -> int | None:
 def trend(series: Floats, confidence: float = CONFIDENCE) -> Trend | None:
     """The change of the level over a series; None where nothing sure can be said of it.
 
-    Neighbours that share a queue resemble each other, and a wave of a queue is no trend. A change is
-    told from such waves by Theil-Sen's slope over blocks that last several autocorrelation times, or,
-    where what remains beside the slope wanders as a growing queue does, by the steps between blocks.
-    The narrower interval of the two is returned.
+    Neighbours that share a queue resemble each other, and a wave of a queue is no trend. A change
+    is told from such waves by Theil-Sen's slope over blocks that last several autocorrelation
+    times, or, where what remains beside the slope wanders as a growing queue does, by the steps
+    between blocks. The narrower interval of the two is returned.
     """
     series = np.asarray(series, np.float64)
     blocks = min(_BLOCKS, len(series) // _FEWEST_IN_BLOCK)

@@ -54,7 +54,7 @@ def take_acknowledgement(sock: socket.socket, kernel: KernelClock, now: int) -> 
 
 
 def unacknowledged(sock: socket.socket) -> int:
-    """How many bytes that were sent the peer has not acknowledged yet; 0 where that is not known."""
+    """How many sent bytes the peer has not acknowledged yet; 0 where that is not known."""
     try:
         found = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, _INT.pack(0))
     except OSError:

@@ -1,6 +1,7 @@
 """What is asked, as pure seeded data: request number n of a run is the same wherever it is made."""
 
 import hashlib
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -51,3 +52,15 @@ def _tagged(messages: tuple[Message, ...], tag: str) -> tuple[Message, ...]:
     """At the very front, where caches of prefixes begin: in the first message, the system's included."""
     first = messages[0]
     return (Message(first.role, f"[{tag}] {first.content}", first.images), *messages[1:])
+
+
+def describe_workload(workload: Workload) -> dict[str, Any]:
+    """What was asked, without the prompts' text: their number, length and hash."""
+    texts = [message.content for messages in workload.conversations for message in messages]
+    described: dict[str, Any] = msgspec.to_builtins(workload)
+    described["conversations"] = {
+        "count": len(workload.conversations),
+        "characters": sum(map(len, texts)),
+        "sha256": hashlib.sha256("\x00".join(texts).encode()).hexdigest(),
+    }
+    return described

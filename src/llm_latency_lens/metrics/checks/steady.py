@@ -36,14 +36,14 @@ _TIMES_SLOTS = 200
 
 
 class _Sent(Struct, frozen=True):
-    """The successful requests in the order in which they were sent, and the values that are judged."""
+    """The successful requests in the order in which they were sent, and the judged values."""
 
     order: NDArray[np.int64]
     series: Floats
 
 
 def beginning(e: Evidence) -> Check | None:
-    """Requests at the beginning that are unlike the rest: a closed loop's first ones, or a warm-up."""
+    """Requests at the beginning that are unlike the rest: a closed loop's first, or a warm-up."""
     values = values_of(e, "ttft" if "ttft" in e.metrics else "e2e")
     order = e.summary.order
     order = order[~np.isnan(values[order])]

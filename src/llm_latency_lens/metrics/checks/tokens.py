@@ -137,7 +137,7 @@ _REPEATS = {
         ("characters", "last_token", "arrivals"),
     ),
 }
-"""Flags of records, with what they mean, what to do, and on what the metrics rest that they move."""
+"""Flags of records: what they mean, what to do, and what the metrics that they move rest on."""
 
 
 def repeated(e: Evidence) -> tuple[Check, ...]:
