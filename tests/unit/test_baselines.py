@@ -253,3 +253,23 @@ def test_arrivals_known_within_a_width_widen_the_interval_downwards() -> None:
     judged = required(found, limit)
     assert judged.state == "NO VERDICT"
     assert judged.interval == pytest.approx((low - 0.05, high))
+
+
+def uncounted(found: Result) -> Result:
+    """The same run, had the server not counted its tokens."""
+    tokens = msgspec.structs.replace(found.tokens, sources={"chunks": 200})
+    return msgspec.structs.replace(found, tokens=tokens)
+
+
+@pytest.mark.parametrize("name", ["tpot.p50", "throughput.output_tokens"])
+def test_counts_of_tokens_by_events_decide_no_regression(name: str) -> None:
+    """What counted the tokens differs, not the server: nothing is said of what rests on counts."""
+    first, second = measured(1), measured(2)
+    for now, before, which in (
+        (uncounted(second), first, "in this run stream events"),
+        (second, uncounted(first), "in a baseline stream events"),
+    ):
+        judged = allowed(now, [before], f"{name}<+10%")
+        assert judged.state == "NO VERDICT"
+        assert judged.words.startswith(which)
+        assert allowed(now, [before], "ttft.p50<+50%").state == "PASS"

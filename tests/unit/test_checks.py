@@ -263,20 +263,29 @@ def test_q8_what_the_stream_does_not_allow_is_withheld() -> None:
     assert verdict(judged(burst), "buffered delivery") == "INVALID"
 
 
-def test_q8_events_counted_for_tokens_are_never_valid() -> None:
-    """Q8: no usage: TPOT and tokens/s are WARN, ITL is withheld, TTFT and end to end stay."""
+@pytest.mark.parametrize(
+    ("characters", "words", "expected"),
+    [
+        (5, "5.0 characters, so about 1.2 tokens", "WARN"),
+        (20, "20.0 characters, so about 5.0 tokens", "INVALID"),
+    ],
+)
+def test_q8_events_counted_for_tokens_are_never_valid(
+    characters: int, words: str, expected: str
+) -> None:
+    """Q8: no usage: tokens may be events, or surely are not; TTFT and end to end stay."""
     tokens = TokenCounts(output=8, source="chunks", events=8)
-    result = judged(changed(tokens=tokens, characters=8 * 20))
+    result = judged(changed(tokens=tokens, characters=8 * characters))
     built = ("tpot", "tps_request", "decode_speed", "ntpot")
-    assert {name: result.metrics[name].verdict for name in built} == dict.fromkeys(built, "WARN")
+    assert {name: result.metrics[name].verdict for name in built} == dict.fromkeys(built, expected)
     assert "itl" not in result.metrics
     assert {result.metrics[name].verdict for name in ("ttft", "e2e", "chars_per_second")} == {
         "VALID"
     }
     found = check(result, "token counts")
     assert found is not None
-    assert "20.0 characters, so about 5.0 tokens" in found.words
-    assert result.verdict == "WARN"
+    assert words in found.words
+    assert result.verdict == expected
     assert check(judged(clean()), "token counts") is None
 
 

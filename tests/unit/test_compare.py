@@ -250,6 +250,23 @@ def test_a_side_with_too_few_requests_decides_nothing() -> None:
     assert primary(comparison).reason.startswith("dependence: ")
 
 
+def test_what_bounds_hold_is_counted_once_and_on_its_own_side() -> None:
+    """Ends of 2 and 5 ms about 3 ms: 1 below and 2 above, whatever the check's largest width is."""
+    found = Distribution(unit="s", n=9, p50=0.003, bounds={"p50": (0.002, 0.005)})
+    check = msgspec.structs.replace(late("INVALID", 0.1), size="in_bounds")
+    bias = bias_of("ttft", "location", (check,), found)
+    assert (bias.below, bias.above) == pytest.approx((0.001, 0.002))
+    assert not bias.reason
+
+
+def test_a_doubt_of_unknown_size_decides_nothing_even_where_it_only_warns() -> None:
+    """Tokens counted by events on one side: 13 times apart is no finding."""
+    check = msgspec.structs.replace(late("WARN", None), size="unknown")
+    comparison = compared(interleaved(150, 2, times(13.0)), check)
+    assert comparison.finding == "inconclusive"
+    assert "the client was late" in primary(comparison).reason
+
+
 def test_a_bias_widens_both_ends_and_a_width_only_the_lower() -> None:
     """Bounds add up, a width is how much earlier, other units have no bound in seconds."""
     found = Distribution(unit="s", n=9, width={"p50": 0.004, "p95": 0.02})

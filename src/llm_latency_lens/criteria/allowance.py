@@ -23,6 +23,7 @@ from llm_latency_lens.criteria.condition import (
 )
 from llm_latency_lens.criteria.estimate import QuantityEstimate
 from llm_latency_lens.criteria.quantity import ResultQuantity, estimate, find_quantity
+from llm_latency_lens.metrics.definitions import COUNTS, UNCOUNTED, resting_on
 from llm_latency_lens.metrics.pairs import COMPARED
 from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.result import Result
@@ -31,6 +32,9 @@ ALLOWANCE = ConditionKind(name="an allowance", example="ttft.p95<+10%")
 Values = tuple[float | None, float | None]
 """Before and after, where they are known."""
 
+_COUNTED = frozenset(resting_on(*COUNTS))
+_FEW_UNCOUNTED = 0.05
+"""A smaller share of answers without a count does not move what is compared."""
 _CHANGE = re.compile(r"([+-][0-9]+(?:\.[0-9]+)?)\s*(%|pp)", re.ASCII)
 
 
@@ -93,6 +97,8 @@ def judge_allowance(
     values = (_middle(before), after.value)
     if any(one.verdict == "INVALID" for one in (after, *before)):
         return _untrusted(allowance, values)
+    if words := _uncounted(quantity.name, (result, *baselines)):
+        return _verdict(allowance, values, None, words)
     question = ChangeQuestion(
         quantity=quantity, after=after, before=before, points=allowance.points, family=family
     )
@@ -142,6 +148,21 @@ def _allowance(condition: Condition) -> Allowance:
         limit=float(match[1]) / 100.0,
         points=points,
     )
+
+
+def _uncounted(quantity: str, results: Sequence[Result]) -> str:
+    """Why a quantity that rests on counts of tokens can't be compared; empty where it can."""
+    if quantity.partition(".")[0] not in _COUNTED or quantity == "throughput.requests":
+        return ""
+    for number, sources in enumerate(result.tokens.sources for result in results):
+        uncounted = sum(sources.get(name, 0) for name in UNCOUNTED)
+        if uncounted > _FEW_UNCOUNTED * sum(sources.values()):
+            which = "a baseline" if number else "this run"
+            return (
+                f"in {which} stream events were counted for tokens: hold it to ttft, e2e or"
+                " chars_per_second"
+            )
+    return ""
 
 
 def _middle(before: Sequence[QuantityEstimate]) -> float | None:

@@ -46,16 +46,18 @@ def of_distribution(found: Distribution | None, statistic: str) -> QuantityEstim
     interval = found.interval.get(statistic)
     return QuantityEstimate(
         value=value,
-        interval=_widened(interval, found.width.get(statistic, 0.0)),
+        interval=_widened(interval, found.room(statistic)),
         n=found.n,
         needs=found.needs.get(statistic),
         verdict=found.verdict or "VALID",
     )
 
 
-def _widened(interval: tuple[float, float] | None, width: float) -> tuple[float, float] | None:
-    """Arrivals that are known within an interval make a percentile smaller by at most its width."""
-    return None if interval is None else (interval[0] - width, interval[1])
+def _widened(
+    interval: tuple[float, float] | None, room: tuple[float, float]
+) -> tuple[float, float] | None:
+    """The interval where the percentile may lie so far below and above its value."""
+    return None if interval is None else (interval[0] - room[0], interval[1] + room[1])
 
 
 def _share(outcomes: tuple[str, ...]) -> Callable[[Result], QuantityEstimate]:

@@ -133,10 +133,18 @@ class Tally:
             self.empty_before += 1
 
     @property
+    def bytes(self) -> int:
+        """The length in UTF-8 of what streamed, as far as it is kept."""
+        return self._bytes_of(self.total)
+
+    @property
     def first_bytes(self) -> int:
         """The length in UTF-8 of the text of the first read that carried tokens."""
+        return self._bytes_of(self.first_events)
+
+    def _bytes_of(self, events: int) -> int:
         texts = (text for delta in self.deltas for text in texts_of(delta))
-        return sum(map(_bytes, islice(texts, self.first_events)))
+        return sum(map(_bytes, islice(texts, events)))
 
     @property
     def empty_after(self) -> int:

@@ -29,6 +29,8 @@ _RATIO = 2.0
 """By how much characters per token of reasoning and of text may differ."""
 _CHARACTERS = 4.0
 """Characters of a token, where no text tells."""
+_FEW_BYTES = 1.5
+"""Text of fewer bytes a token is not to be expected."""
 _DEVIATION = 1.2
 """Two standard deviations of one token's length in characters, relative to the mean."""
 _SAME = 0.1
@@ -127,8 +129,9 @@ def _by_events(reading: Reading, usage: Usage | None) -> TokenCounts:
 def _hidden_reasoning(tally: Tally, output: int, reasoning: int | None) -> _Hidden | None:
     """How much of the reasoning did not stream; None where that is unknown."""
     if not reasoning:
-        one_each = output <= tally.total * _ONE_EACH
-        return _exactly(0) if one_each or not tally.withheld else None
+        if output <= tally.total * _ONE_EACH:
+            return _exactly(0)
+        return None if tally.withheld else _beyond_the_text(tally, output)
     events, characters = tally.events["reasoning"], tally.characters["reasoning"]
     if not events:
         # More events than visible tokens: the reasoning came as text.
@@ -144,6 +147,25 @@ def _hidden_reasoning(tally: Tally, output: int, reasoning: int | None) -> _Hidd
         least=reasoning - min(streamed * _RATIO, float(reasoning)),
         most=reasoning - streamed / _RATIO,
     )
+
+
+def _beyond_the_text(tally: Tally, output: int) -> _Hidden:
+    """The tokens that the text that streamed has no room for: reasoning of which nobody speaks.
+
+    A token has at least one byte, and on average more: where less than that is left for each, all
+    that is not one token an event may be hidden.
+    """
+    characters = sum(tally.characters.values())
+    stepped = tally.empty_before > 1 or tally.empty_between or tally.empty_after
+    if tally.continuous or stepped or output * _FEW_BYTES <= characters:
+        return _exactly(0)
+    size = tally.bytes
+    if output * _FEW_BYTES <= size:
+        return _exactly(0)
+    tokens = characters / _CHARACTERS
+    streamed = round(tokens) if tokens >= _RATIO * tally.total else tally.total
+    hidden = output - streamed if output > size else 0
+    return _Hidden(hidden, max(output - size, 0), output - tally.total)
 
 
 def _exactly(count: int) -> _Hidden:

@@ -17,7 +17,7 @@ class Bias(Struct, frozen=True, kw_only=True):
     """What is known about the error of a metric's values.
 
     Attributes:
-        below, above: how far the true value may lie below and above the measured one, in seconds.
+        below, above: how far the true value may lie below and above the measured one, in its unit.
         reason: why the metric can't be compared at all, in words; empty where it can.
         invalid: whether a check found the metric INVALID.
     """
@@ -34,17 +34,27 @@ def bias_of(
     """Return the bias of `metric` at `stat` (`location` or a percentile) under these checks."""
     touching = [check for check in checks if {metric, "*"} & set(check.metrics)]
     invalid = [check for check in touching if check.verdict == "INVALID"]
-    unbounded = [check for check in invalid if check.bound is None or metric not in _SECONDS]
+    unbounded = [check for check in touching if not _is_bounded(check, metric)]
     wanting = [check for check in touching if check.verdict == "INSUFFICIENT"]
-    known = sum(check.bound or 0.0 for check in touching if check.verdict in _BIASED)
-    if metric not in _SECONDS:
-        known = 0.0
-    width = 0.0
+    known = 0.0
+    if metric in _SECONDS:
+        biased = (c for c in touching if c.verdict in _BIASED and c.size == "bound")
+        known = sum(check.bound or 0.0 for check in biased)
+    below = above = 0.0
     if distribution is not None:
-        width = distribution.width.get("p50" if stat == "location" else stat, 0.0)
+        below, above = distribution.room("p50" if stat == "location" else stat)
     return Bias(
-        below=known + width,
-        above=known,
+        below=known + below,
+        above=known + above,
         reason="; ".join(f"{check.name}: {check.words}" for check in (*unbounded, *wanting)),
         invalid=bool(invalid),
     )
+
+
+def _is_bounded(check: Check, metric: str) -> bool:
+    """Whether it is known by how much at most a check's finding moves the metric."""
+    if check.size == "unknown":
+        return check.verdict not in _BIASED
+    if check.verdict != "INVALID":
+        return True
+    return metric in _SECONDS and (check.size == "in_bounds" or check.bound is not None)

@@ -76,12 +76,12 @@ class Column:
         found: Floats = values[~np.isnan(values)]
         return found
 
-    def widths(self, shares: Mapping[str, float]) -> dict[str, float]:
-        """How far each quantile is known: that of all high ends less that of all low ends."""
+    def bounds(self, shares: Mapping[str, float]) -> dict[str, Bounds]:
+        """Where each quantile lies: that of all low ends, and that of all high ends."""
         if self._ends is None or not self._present:
             return {}
         low, high = (np.sort(np.frombuffer(ends, np.float64)) for ends in self._ends)
-        return {name: quantile(high, p) - quantile(low, p) for name, p in shares.items()}
+        return {name: (quantile(low, p), quantile(high, p)) for name, p in shares.items()}
 
     def quantile(self, p: float) -> float | None:
         """The type-7 quantile, supported by the sample or not; None where there is no value."""
@@ -115,6 +115,7 @@ class Column:
         mean = mean_interval(series, whole)
         if mean is not None:
             intervals["mean"] = mean
+        bounds = self.bounds({name: PERCENTILES[name] for name in found})
         distribution = Distribution(
             unit=unit,
             n=n,
@@ -124,7 +125,8 @@ class Column:
             max=float(ordered[-1]),
             needs=_needs(n),
             interval=intervals,
-            width=self.widths({name: PERCENTILES[name] for name in found}),
+            width=_widths(bounds),
+            bounds={name: ends for name, ends in bounds.items() if ends[0] < ends[1]},
             tau=whole.tau if whole.evidence == "strong" else 1.0,
         )
         return msgspec.structs.replace(distribution, **found)
@@ -181,8 +183,9 @@ class PooledColumn:
         variance = float(np.average((values - mean) ** 2, weights=weight)) * n / max(n - 1, 1)
         supported = {name: p for name, p in PERCENTILES.items() if n >= minimum_samples(p)}
         clusters = Clusters(values, weight, lengths)
-        bounds = {name: clusters.interval(p) for name, p in supported.items()}
-        bounds["mean"] = clusters.mean_interval()
+        intervals = {name: clusters.interval(p) for name, p in supported.items()}
+        intervals["mean"] = clusters.mean_interval()
+        bounds = self._bounds(weight, supported)
         distribution = Distribution(
             unit=unit,
             n=n,
@@ -191,17 +194,22 @@ class PooledColumn:
             min=float(values.min()),
             max=float(values.max()),
             needs=_needs(n),
-            interval={name: found for name, found in bounds.items() if found is not None},
-            width=self._widths(weight, supported),
+            interval={name: found for name, found in intervals.items() if found is not None},
+            width=_widths(bounds) if bounds else dict.fromkeys(supported, 0.0),
+            bounds={name: ends for name, ends in bounds.items() if ends[0] < ends[1]},
         )
         found = {name: clusters.quantile(p) for name, p in supported.items()}
         return msgspec.structs.replace(distribution, **found)
 
-    def _widths(self, weight: Floats, shares: Mapping[str, float]) -> dict[str, float]:
+    def _bounds(self, weight: Floats, shares: Mapping[str, float]) -> dict[str, Bounds]:
         if self._ends is None:
-            return dict.fromkeys(shares, 0.0)
+            return {}
         low, high = (Weighted(np.frombuffer(ends, np.float64), weight) for ends in self._ends)
-        return {name: high.quantile(p) - low.quantile(p) for name, p in shares.items()}
+        return {name: (low.quantile(p), high.quantile(p)) for name, p in shares.items()}
+
+
+def _widths(bounds: Mapping[str, Bounds]) -> dict[str, float]:
+    return {name: high - low for name, (low, high) in bounds.items()}
 
 
 def _needs(n: int) -> dict[str, int]:

@@ -330,6 +330,9 @@ GAP_METRICS: dict[str, str] = {
 }
 """Metrics of gaps rather than requests; withheld per token where events carry several tokens."""
 
+COUNTS = ("tokens.streamed", "tokens.output")
+UNCOUNTED = ("chunks", "estimate")
+"""Sources of token counts that are no counts: stream events, or a guess by characters."""
 QUANTITIES: dict[str, tuple[str, ...]] = {
     "icl": ("arrivals",),
     "itl": ("arrivals", "tokens.streamed"),

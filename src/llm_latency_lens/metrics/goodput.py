@@ -49,7 +49,7 @@ class GoodputFold:
             limits=tuple(limit.text for limit in self.limits),
             good=self.good,
             ratio=self.good / judged if judged else None,
-            rate=self.good / seconds if seconds else None,
+            rate=self.good / seconds if seconds and judged else None,
             without=self._without,
             by_limit=tuple(
                 LimitCount(

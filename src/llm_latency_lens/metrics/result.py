@@ -18,6 +18,7 @@ from llm_latency_lens.model.result import (
     Cost,
     Distribution,
     Failure,
+    Goodput,
     Offered,
     Quality,
     Result,
@@ -83,7 +84,7 @@ def build_result(summary: Summary, setting: Setting) -> Result:
         metrics=metrics,
         tokens=summary.tokens(),
         throughput=_throughput(summary, checks),
-        goodput=summary.goodput(setting.counts),
+        goodput=_goodput(summary, setting, checks),
         cost=_cost(summary, setting),
         quality=_quality(summary, checks, setting),
         targets={setting.target: {"requests": sum(summary.outcomes.values())}},
@@ -123,6 +124,14 @@ def _run_verdict(metrics: dict[str, Distribution], checks: tuple[Check, ...]) ->
 def _throughput(summary: Summary, checks: tuple[Check, ...]) -> Throughput:
     verdict, reasons = verdict_of(THROUGHPUT, checks)
     return msgspec.structs.replace(summary.timeline.throughput(), verdict=verdict, reasons=reasons)
+
+
+def _goodput(summary: Summary, setting: Setting, checks: tuple[Check, ...]) -> Goodput | None:
+    found = summary.goodput(setting.counts)
+    if found is None:
+        return None
+    verdict, reasons = verdict_of("goodput", checks)
+    return msgspec.structs.replace(found, verdict=verdict, reasons=reasons)
 
 
 def _offered(summary: Summary, setting: Setting) -> Offered:

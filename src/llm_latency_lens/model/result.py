@@ -25,9 +25,11 @@ class Distribution(Struct, frozen=True, kw_only=True):
     A percentile that the sample can't support is null, and `needs` has the number of samples it
     takes. `interval` holds 95 % intervals of the supported percentiles and of the `mean`: order statistics,
     widened where neighbouring requests depend on each other (`tau` of them carry the information of one),
-    and absent where the run is too short to know how much; for pooled gaps they hold over requests. `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the instrument's own errors stay
-    below (s), by calibration; `width` is how far each percentile may lie below its value because
-    arrivals of this run are only known within intervals (all latest ends less all earliest ends); null where this machine has not been calibrated.
+    and absent where the run is too short to know how much; for pooled gaps they hold over requests.
+    `unknown` names percentiles that failed requests make unknown. `instrument` is what 99 % of the
+    instrument's own errors stay below (s), by calibration; null where this machine has not been
+    calibrated. Where values are only known within intervals (late reads, tokens that nobody counted),
+    `bounds` has the percentile of all low ends and that of all high ends, and `width` their distance.
     """
 
     unit: str
@@ -45,11 +47,20 @@ class Distribution(Struct, frozen=True, kw_only=True):
     needs: dict[str, int] = {}
     interval: dict[str, tuple[float, float]] = {}
     width: dict[str, float] = {}
+    bounds: dict[str, tuple[float, float]] = {}
     tau: float | None = None
     unknown: tuple[str, ...] = ()
     instrument: float | None = None
     verdict: Verdict | None = None
     reasons: tuple[str, ...] = ()
+
+    def room(self, percentile: str) -> tuple[float, float]:
+        """How far the true percentile may lie below and above its value, by `bounds`."""
+        value = getattr(self, percentile, None)
+        if value is None or percentile not in self.bounds:
+            return self.width.get(percentile, 0.0), 0.0
+        low, high = self.bounds[percentile]
+        return max(value - low, 0.0), max(high - value, 0.0)
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -157,6 +168,8 @@ class Goodput(Struct, frozen=True, kw_only=True):
         rate: good requests per second of the whole run.
         without: successful requests that have none of the limits' metrics; in no ratio.
         by_limit: what became of each limit.
+        verdict: of the metrics that the limits are on, as far as it is about single requests; with
+            its `reasons` in words.
     """
 
     limits: tuple[str, ...]
@@ -165,6 +178,8 @@ class Goodput(Struct, frozen=True, kw_only=True):
     rate: float | None
     without: int = 0
     by_limit: tuple[LimitCount, ...] = ()
+    verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
 
 
 class Cost(Struct, frozen=True, kw_only=True):
@@ -195,7 +210,9 @@ class Check(Struct, frozen=True, kw_only=True):
     """One thing the run found about itself: what was measured, and which metrics it touches.
 
     `id` is its row in docs/reference/checks.md. `bound` is the most by which what was found can move
-    the metrics it touches, in their unit (seconds, or tokens/s); null where nothing bounds it.
+    the metrics it touches, in their unit (seconds, or tokens/s); null where nothing bounds it. `size`
+    says how a comparison takes it: by `bound`; not at all, because the metrics' own bounds hold it
+    already (`in_bounds`); or as of unknown size, so that nothing can be compared (`unknown`).
     """
 
     id: str = ""
@@ -207,6 +224,7 @@ class Check(Struct, frozen=True, kw_only=True):
     remedy: str = ""
     metrics: tuple[str, ...] = ()
     bound: float | None = None
+    size: Literal["bound", "in_bounds", "unknown"] = "bound"
 
 
 class Precision(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ def goodput_facts(goodput: Goodput | None) -> Iterator[Fact]:
     note = ", ".join(goodput.limits)
     if goodput.without:
         note = f"without {goodput.without:,} requests that have no limited metric"
+    if goodput.verdict not in {None, "VALID"}:
+        note = f"{goodput.verdict}: {'; '.join(goodput.reasons)}"
     yield Fact("goodput", f"{share} of what was offered, {rate}", note)
     for count in goodput.by_limit:
         yield Fact(

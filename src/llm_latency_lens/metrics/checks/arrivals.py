@@ -58,7 +58,8 @@ def _cause(e: Evidence, name: str, width: float, percentile: str) -> Cause:
     counted = e.summary.token_doubt.columns.get(name)
     if counted is None:
         return Cause.LATENESS
-    by_count = counted.widths({percentile: PERCENTILES[percentile]}).get(percentile, 0.0)
+    low, high = counted.bounds({percentile: PERCENTILES[percentile]}).get(percentile, (0.0, 0.0))
+    by_count = high - low
     return Cause.COUNT if by_count > width / 2.0 else Cause.LATENESS
 
 
@@ -97,6 +98,7 @@ def _late(e: Evidence, verdict: Verdict, names: dict[str, Doubt]) -> Check:
         remedy=_REMEDY,
         metrics=_with_rates(tuple(names)),
         bound=doubt.width,
+        size="in_bounds",
     )
 
 

@@ -1,8 +1,8 @@
 """Q8: what the granularity and the delivery of the stream allow the run to say."""
 
 from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded
-from llm_latency_lens.metrics.checks.tokens import COUNTS, with_goodput
-from llm_latency_lens.metrics.definitions import resting_on
+from llm_latency_lens.metrics.checks.tokens import with_goodput
+from llm_latency_lens.metrics.definitions import COUNTS, resting_on
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.stats.quantiles import minimum_samples

@@ -4,12 +4,10 @@ import re
 
 from llm_latency_lens.metrics.checks.arrivals import Cause, doubted
 from llm_latency_lens.metrics.checks.evidence import Evidence, graded, worst
-from llm_latency_lens.metrics.definitions import resting_on
-from llm_latency_lens.model.result import Check
+from llm_latency_lens.metrics.definitions import COUNTS, UNCOUNTED, resting_on
+from llm_latency_lens.model.result import Check, Verdict
 from llm_latency_lens.units import NS_PER_S, format_duration
 
-_UNCOUNTED = ("chunks", "estimate")
-COUNTS = ("tokens.streamed", "tokens.output")
 _COUNTED = resting_on(*COUNTS)
 _STREAMED = resting_on("tokens.streamed")
 _NAME = re.compile(r"\w+")
@@ -17,6 +15,8 @@ _HIDDEN = 0.01
 """A smaller share of hidden tokens is within the bias budget."""
 _MANY = 0.05
 """A larger share of answers moves percentiles that are judged."""
+_SEVERAL = 2.0
+"""Where an event surely holds several tokens, what takes it for one is wrong by more than it bears."""
 _CHARACTERS = 4.0
 """Characters of a token of English text, about."""
 _DOUBTS = {
@@ -25,7 +25,7 @@ _DOUBTS = {
         "compare chars_per_second, or ask for an answer without reasoning",
     ),
     "streamed_tokens_estimated": (
-        "only a part of the reasoning streamed; its tokens are estimated from its characters",
+        "not all counted tokens can have streamed; those that did are estimated from characters",
         "compare chars_per_second, or ask for an answer without reasoning",
     ),
     "hidden_steps": (
@@ -43,19 +43,21 @@ _DOUBTS = {
 def counted(e: Evidence) -> Check | None:
     """Answers whose tokens the server did not count."""
     sources = e.summary.tokens().sources
-    uncounted = sum(sources.get(name, 0) for name in _UNCOUNTED)
+    uncounted = sum(sources.get(name, 0) for name in UNCOUNTED)
     if not uncounted:
         return None
     share = uncounted / sum(sources.values())
-    characters = e.summary.characters_per_event
-    size = ""
+    characters, size = e.summary.characters_per_event, ""
+    verdict: Verdict = "WARN"
     if characters is not None:
         tokens = max(characters / _CHARACTERS, 1.0)
         size = f": an event carries {characters:.1f} characters, so about {tokens:.1f} tokens"
+        if tokens >= _SEVERAL and share > _MANY:
+            verdict = "INVALID"
     return Check(
         id="Q8",
         name="token counts",
-        verdict="WARN",
+        verdict=verdict,
         value=share,
         unit="ratio",
         words=f"the server gave no token count for {share:.1%} of answers; stream events are counted"
@@ -63,6 +65,7 @@ def counted(e: Evidence) -> Check | None:
         remedy="have the server send its usage; until then compare TTFT, end to end and"
         " chars_per_second",
         metrics=with_goodput(e, _COUNTED),
+        size="unknown" if share > _MANY else "bound",
     )
 
 
@@ -106,6 +109,7 @@ def ranged(e: Evidence) -> Check | None:
         " (vLLM, SGLang: stream_options.continuous_usage_stats), or ask for longer answers",
         metrics=with_goodput(e, _STREAMED),
         bound=doubt.width,
+        size="in_bounds",
     )
 
 
