@@ -3,8 +3,10 @@
 import io
 import re
 
+import msgspec
 import pytest
 from rich.console import Console
+from tests.support.records import MS
 from tests.unit.test_checks import calibration, clean, judged
 
 from llm_latency_lens.report.console import render
@@ -40,3 +42,29 @@ def test_facts_are_not_cut_at_the_right_edge() -> None:
     facts = Facts("What to doubt", (Fact("mixed connections", words, words), Fact("trend", "short", words)))  # fmt: skip
     text = " ".join(drawn(Report("title", (facts,)), 80))
     assert len(re.findall(r"\bword\d+\b", text)) == 120
+
+
+@pytest.mark.parametrize(("took", "shown"), [(60 * MS, True), (MS // 10, False)])
+def test_an_upload_that_takes_its_share_of_ttft_is_a_row(took: int, *, shown: bool) -> None:
+    """60 of about 100 ms are told below TTFT, a tenth of a millisecond is not."""
+    records = [
+        msgspec.structs.replace(
+            record, marks=msgspec.structs.replace(record.marks, uploaded=sent + took)
+        )
+        for record in clean()
+        if (sent := record.marks.sent) is not None
+    ]
+    lines = drawn(load_report(judged(records)), 120)
+    assert any("upload of the request" in line for line in lines) is shown
+
+
+def test_a_metric_that_is_no_headline_is_named_as_in_the_table() -> None:
+    """The run is VALID, and what is not to be used has its words, not its key."""
+    result = judged(clean())
+    invalid = {
+        name: msgspec.structs.replace(result.metrics[name], verdict="INVALID")
+        for name in ("ttft_from_intended", "icl")
+    }
+    told = msgspec.structs.replace(result, metrics={**result.metrics, **invalid})
+    text = " ".join(" ".join(drawn(load_report(told), 120)).split())
+    assert "do not use TTFT from intended start, ICL (per read); 400 of 400" in text

@@ -69,7 +69,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter(
         (*_REQUEST, "min_tokens"),
-        lambda v: f"asked for at least {_amount(v, 'output tokens', 'no number of output tokens')}",
+        lambda v: f"asked for at least {v:g} output tokens" if v else "asked for no least length",
     ),
     Parameter(
         (*_REQUEST, "ignore_eos"),

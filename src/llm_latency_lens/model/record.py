@@ -72,7 +72,7 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
 
 
 class Charge(Struct, frozen=True, kw_only=True):
-    """What one request cost, in US dollars, and its parts. `estimated`: by counts that nobody bills by."""
+    """What one request cost, in US dollars, and its parts. `estimated`: token counts are."""
 
     total: Decimal
     input: Decimal

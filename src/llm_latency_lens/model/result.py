@@ -187,9 +187,8 @@ class Cost(Struct, frozen=True, kw_only=True):
 
     `mean` is of the priced requests, `mean_interval` its 95 % interval. `total` has warm-up (alone
     in `warmup`) and failed requests in it; `per_thousand_good` is for those that succeeded, or with
-    limits those that met them. `priced` requests have a cost, of `estimated`
-    ones by counts that nobody bills by; of `unknown` ones nobody knows. Without a `price`, `note` says
-    why. With a cap, `cap` says what it was and what became of it.
+    limits those that met them. `priced` requests have a cost, those `estimated` among them by token
+    counts that are estimates; `unknown` requests have none. Without a `price`, `note` says why. With a cap, `cap` says what it was and what became of it.
     """
 
     total: str | None

@@ -25,6 +25,7 @@ _TONES: dict[Verdict, Tone] = {
 }
 _ROWS: tuple[tuple[str, str], ...] = (
     ("ttft", "TTFT"),
+    ("upload", "  upload of the request"),
     ("ttft_from_intended", "  from intended start"),
     ("ttfvt", "first visible token"),
     ("thinking", "thinking"),
@@ -42,6 +43,8 @@ _MEANING: dict[Verdict, str] = {
     "INVALID": "do not use {}",
 }
 _COLUMNS = ("p50", "p90", "p95", "p99")
+_SLOW_UPLOAD = 0.05
+"""An upload is shown where it takes such a share of the time to the first token."""
 _SAME = 0.0005
 """A second origin is shown where it moves the median or the p99 by more than this (s), or by 1 %."""
 
@@ -70,9 +73,16 @@ def _verdict(result: Result) -> Block:
     apart = [n for n, m in result.metrics.items() if m.verdict == "INVALID" and n not in HEADLINE]
     tone = _TONES[result.verdict]
     if apart and result.verdict != "INVALID":
-        parts.append(f"not to be used: {', '.join(apart)}")
+        parts.append(f"do not use {', '.join(_name(name) for name in apart)}")
         tone = "warn"
     return Note(f"{result.verdict}: {'; '.join([*parts, succeeded])}", tone)
+
+
+def _name(metric: str) -> str:
+    """What a metric is called that is no headline."""
+    name, intended, _ = metric.partition("_from_intended")
+    label = _HEADLINES.get(name) or dict(_ROWS).get(name, name).strip()
+    return f"{label} from intended start" if intended else label
 
 
 def _touched(result: Result, checks: list[Check]) -> str:
@@ -163,7 +173,7 @@ def _latency(result: Result) -> Block | None:
     rows, names = [], []
     for name, label in _ROWS:
         found = metrics.get(name)
-        if found is None or not found.n or _is_repetition(name, metrics):
+        if found is None or not found.n or _says_nothing(name, metrics):
             continue
         names.append(name)
         p95 = found.interval.get("p95")
@@ -190,6 +200,14 @@ def _error(found: Distribution) -> str:
     if found.instrument is None:
         return f">= {_time(width)}" if width else ""
     return f"± {_time(found.instrument + width)}"
+
+
+def _says_nothing(name: str, metrics: dict[str, Distribution]) -> bool:
+    """Whether a row would only repeat another, or tell of an upload that hardly took any time."""
+    if name == "upload":
+        answer = metrics.get("ttft") or metrics["e2e"]
+        return (metrics[name].p50 or 0.0) < _SLOW_UPLOAD * (answer.p50 or 0.0)
+    return _is_repetition(name, metrics)
 
 
 def _is_repetition(name: str, metrics: dict[str, Distribution]) -> bool:

@@ -41,7 +41,12 @@ def _doubts(cost: Cost) -> Iterator[Fact]:
     if cost.unknown and cost.total is not None:
         yield Fact("unknown", f"{cost.unknown:,} requests", "no counts: not in the total", "warn")
     if cost.estimated:
-        yield Fact("estimated", f"{cost.estimated:,} requests", "by counts nobody bills by", "warn")
+        yield Fact(
+            "estimated",
+            f"{cost.estimated:,} requests",
+            "token counts are estimates: the bill may differ",
+            "warn",
+        )
 
 
 def _cap(cost: Cost) -> Iterator[Fact]:

@@ -31,7 +31,9 @@ def coalescing(e: Evidence) -> Check | None:
         words=f"{share:.1%} of token events shared a network read with another:"
         f" {share * (1 - late):.1%} were sent together by the peer,"
         f" {share * late:.1%} were read late by this client",
-        remedy="" if verdict == "VALID" else "use TPOT: it does not depend on single gaps",
+        remedy=""
+        if verdict == "VALID"
+        else "TPOT, where it is valid, does not depend on single gaps",
         metrics=() if verdict == "VALID" else GAPS if late > _OURS else ("itl",),
     )
 
@@ -42,7 +44,7 @@ def granularity(e: Evidence) -> Check | None:
     if tokens is None or 0.95 <= tokens <= 1.05:
         return None
     words = f"{tokens:.2f} tokens an event: gaps are between events, not tokens"
-    remedy = "inter-token percentiles are withheld; use TPOT"
+    remedy = "inter-token percentiles are withheld; TPOT, where it is valid, needs none"
     if tokens < 1.0:
         words = f"{tokens:.2f} tokens an event: the server counts fewer tokens than it sent pieces"
         remedy = "ask the provider what it counts: all numbers per token, and cost, go by its count"
