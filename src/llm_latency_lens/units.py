@@ -164,10 +164,14 @@ def format_exact_duration(ns: int) -> str:
     return f"{ns}ns" if ns else "0s"
 
 
+def format_number(value: float) -> str:
+    """Format a plain number with three digits or, above a thousand, in full: `4.98`, `1,967`."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def format_rate(per_second: float, what: str = "") -> str:
     """Format a rate: `20/s`, `1,250 tokens/s`."""
-    number = f"{per_second:,.0f}" if per_second >= 1000 else f"{per_second:.3g}"
-    return f"{number} {what}/s" if what else f"{number}/s"
+    return f"{format_number(per_second)} {what}/s" if what else f"{format_number(per_second)}/s"
 
 
 def format_size(size: int) -> str:

@@ -273,3 +273,8 @@ def test_counts_of_tokens_by_events_decide_no_regression(name: str) -> None:
         assert judged.state == "NO VERDICT"
         assert judged.words.startswith(which)
         assert allowed(now, [before], "ttft.p50<+50%").state == "PASS"
+
+
+def test_a_metric_that_no_request_has_needs_no_more_requests() -> None:
+    """More of the same would not help: the words say what is the case."""
+    assert required(measured(1), "server_prompt.p50<1s").words == "unknown: no request has it"

@@ -128,5 +128,7 @@ def _spread_interval(
 
 
 def needed(found: QuantityEstimate) -> str:
-    """Say how many requests are missing, where that is known."""
+    """Say how many requests are missing, where that is known and more of them would help."""
+    if not found.n:
+        return ": no request has it"
     return f": needs {found.needs - found.n:,} more requests" if found.needs else ""

@@ -15,7 +15,14 @@ from llm_latency_lens.model.result import (
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
 from llm_latency_lens.report.goodput import goodput_facts
 from llm_latency_lens.report.spending import spending
-from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate, format_size
+from llm_latency_lens.units import (
+    NS_PER_S,
+    format_duration,
+    format_money,
+    format_number,
+    format_rate,
+    format_size,
+)
 
 _TONES: dict[Verdict, Tone] = {
     "VALID": "good",
@@ -128,7 +135,9 @@ def _slip(result: Result) -> Iterator[Fact]:
 def _in_flight(result: Result) -> Iterator[Fact]:
     through, quality = result.throughput, result.quality
     if through.mean_in_flight is not None:
-        most = f"{through.mean_in_flight:.3g} on average, {through.max_in_flight} at most"
+        most = (
+            f"{format_number(through.mean_in_flight)} on average, {through.max_in_flight} at most"
+        )
         yield Fact("in flight", most)
     if quality.new_connections or quality.reused_connections:
         new, kept = f"{quality.new_connections:,}", f"{quality.reused_connections:,}"
@@ -278,20 +287,14 @@ def _throughput(result: Result) -> Block | None:
 
     window = "no steady window: the run is ramp-up and drain"
     if through.window is not None:
-        window = f"steady window {through.window[0]:.3g} s .. {through.window[1]:.3g} s"
+        window = " .. ".join(f"{format_number(end)} s" for end in through.window)
+        window = f"steady window {window}"
     tone = _TONES[through.verdict or "VALID"] if through.verdict != "VALID" else "plain"
     facts = [Fact("requests", rate(through.requests, "requests"), window, tone)]
     if through.wall_output_tokens is not None:
         facts.insert(0, Fact("output", rate(through.output_tokens, "tokens"), window, tone))
         whole = rate(through.wall_output_tokens, "tokens")
-        facts.insert(
-            1,
-            Fact(
-                "",
-                whole,
-                "over the whole run; all generated tokens, also those that did not stream",
-            ),
-        )
+        facts.insert(1, Fact("", whole, "over the whole run, ramp-up and drain included"))
     facts.append(Fact("", rate(through.wall_requests, "requests"), "over the whole run"))
     speed = result.metrics.get("decode_speed")
     if speed is not None and speed.p50 is not None:

@@ -16,7 +16,7 @@ from llm_latency_lens.metrics.column import PERCENTILES
 from llm_latency_lens.metrics.definitions import METRICS
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.stats.quantiles import Weighted, minimum_samples
-from llm_latency_lens.units import NS_PER_S, format_duration
+from llm_latency_lens.units import NS_PER_S, format_duration, format_rate
 
 _STALL_S = 1.0
 _STALL_MEDIANS = 10.0
@@ -68,7 +68,8 @@ def rate(e: Evidence) -> Check | None:
         verdict=verdict,
         value=error,
         unit="ratio",
-        words=f"{achieved:.3g}/s were started where the schedule plans {e.planned_rate:.3g}/s",
+        words=f"{format_rate(achieved)} were started where the schedule plans"
+        f" {format_rate(e.planned_rate)}",
         remedy=""
         if verdict == "VALID"
         else f"the load was {error:.1%} off what was asked for: lower the rate or add workers",

@@ -16,7 +16,7 @@ from llm_latency_lens.stats.compare import unpaired_location
 from llm_latency_lens.stats.dependence import rank_autocorrelation
 from llm_latency_lens.stats.quantiles import Floats
 from llm_latency_lens.stats.series import steady_from, trend
-from llm_latency_lens.units import NS_PER_S, format_duration
+from llm_latency_lens.units import NS_PER_S, format_duration, format_number
 
 _FEWEST = 100
 _SURE = 0.999
@@ -218,7 +218,9 @@ def window(e: Evidence) -> Check | None:
     times = timeline.service_times()
     width = 1.96 * float(times.std() / times.mean()) / max(served, 1.0) ** 0.5
     verdict: Verdict = "WARN" if served < _FEW_IN_WINDOW or width > _WIDE else "VALID"
-    words = f"{share:.0%} of the run, {served:.3g} requests: throughput within {width:.0%}"
+    words = (
+        f"{share:.0%} of the run, {format_number(served)} requests: throughput within {width:.0%}"
+    )
     if served < _FEW_IN_WINDOW:
         words = f"{share:.0%} of the run, only {served:.2g} requests: throughput is a rough figure"
     return Check(

@@ -18,7 +18,7 @@ from llm_latency_lens.report.html.plot import (
     seconds,
     share,
 )
-from llm_latency_lens.units import NS_PER_S, format_duration
+from llm_latency_lens.units import NS_PER_S, format_duration, format_number
 
 _CURVE = 600
 _POINTS = 3000
@@ -139,7 +139,7 @@ def stalls(result: Result, details: Details) -> Element | None:
         frame.box(xs, (row * each, (row + 1) * each), "f5", _time(gap), gap / longest)
     count_ = result.metrics.get("stall_count")
     stalled = "" if count_ is None or not count_.max else f" Up to {count_.max:.0f} stalls in a request."  # fmt: skip
-    words = f"Rows: requests in the order of their start, {each:.3g} in each; colour: the longest gap between arrivals, {_time(longest)} at its fullest.{stalled}"  # fmt: skip
+    words = f"Rows: requests in the order of their start, {format_number(each)} in each; colour: the longest gap between arrivals, {_time(longest)} at its fullest.{stalled}"  # fmt: skip
     return Element(
         "section", Element("h2", "Gaps and stalls"),
         Element("figure", frame.svg("stall map"), Element("figcaption", words)),
