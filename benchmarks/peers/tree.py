@@ -145,11 +145,17 @@ def _tree(pid: int) -> list[int]:
     while waiting:
         one = waiting.pop()
         found.append(one)
-        for task in pathlib.Path(f"/proc/{one}/task").glob("*/children"):
-            try:
-                waiting += map(int, task.read_text().split())
-            except OSError:
-                continue
+        waiting += _started_by(one)
+    return found
+
+
+def _started_by(pid: int) -> list[int]:
+    """The processes that the threads of one have started; those of one that is gone are none."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
     return found
 
 

@@ -157,14 +157,14 @@ def test_a_step_that_no_time_is_left_for_is_not_begun(tmp_path: pathlib.Path) ->
 def test_an_interrupted_search_keeps_what_it_knows(tmp_path: pathlib.Path) -> None:
     """Ctrl-C after the first step: exit 130, the step is kept, and no other follows."""
     with BoundedServer(Behaviour()) as server:
-        words = words_for(server.base_url, "ttft.p90<200ms", "--rate", "20/s", "--max-rate", "30/s")
+        words = words_for(server.base_url, "ttft.p90<200ms", "--rate", "60/s", "--max-rate", "90/s")
         with start(*words, cwd=tmp_path) as process:
             assert process.stderr is not None
-            while "20/s: pass" not in (line := process.stderr.readline()):
+            while "60/s: pass" not in (line := process.stderr.readline()):
                 assert line, "ended before its first step did"
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "20/s passed, and was not tested often enough: stopped by the user" in " ".join(
+    assert "60/s passed, and was not tested often enough: stopped by the user" in " ".join(
         out.split()
     )

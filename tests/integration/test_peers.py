@@ -26,6 +26,10 @@ PYTHON = pathlib.Path(sys.executable)
 UV = shutil.which("uv", path=f"{os.environ['PATH']}:{ROOT / '.venv-ci/bin'}")
 """On the PATH, or where `.ci/run` installs it."""
 
+with_pip = pytest.mark.skipif(
+    not (os.environ.get("LLL_REQUIRE_REAL") or os.environ.get("LLL_NIGHTLY")),
+    reason="makes environments with pip, a quarter of a minute; set LLL_REQUIRE_REAL=1",
+)
 ASK = """
 import json, sys, urllib.request
 body = {"model": "sim", "stream": True, "messages": [{"role": "user", "content": "w1"}]}
@@ -141,6 +145,7 @@ def test_a_step_of_the_set_up_that_hangs_is_ended(tmp_path: pathlib.Path) -> Non
         make(wheel, tmp_path, stuck, limit=3.0)
 
 
+@with_pip
 def test_an_environment_that_lost_a_part_is_made_anew(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +195,7 @@ def links(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, *, probe: bool 
         monkeypatch.setenv(name, str(folder))
 
 
+@with_pip
 @pytest.mark.parametrize("way", ["pip", "uv"])
 def test_a_set_up_out_of_an_environment_without_pip(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, way: str

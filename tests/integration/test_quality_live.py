@@ -87,7 +87,7 @@ def test_q11_an_overload_is_no_state(tmp_path: pathlib.Path) -> None:
     """Q11: twice what the server can serve: the backlog grows and nothing is valid."""
     model = parse_batching("prefill=100000tok/s,step=4ms+0.25ms*batch,slots=4")
     with SimulatorProcess(SimulatorSpec(batching=model, tokens=10)) as server:
-        found = lll(*words(server, "--rate", "160/s", "-d", "3s"), cwd=tmp_path)
+        found = lll(*words(server, "--rate", "160/s", "-d", "2s"), cwd=tmp_path)
     assert found.code == 4, found.err
     assert verdicts(found.out)["backlog"] == "INVALID"
 
