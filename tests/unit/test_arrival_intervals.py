@@ -206,7 +206,8 @@ def test_the_gap_between_two_reads_lies_within_its_bounds(seed: int) -> None:
     """From the last token of a read to the first of the next."""
     arrivals, rows = wire(seed, 0.5)
     found = record(TOKEN * len(arrivals), rows)
-    lows, highs = gap_bounds(found)
+    between = np.diff(np.array(found.arrivals, np.float64)) / 1e9
+    lows, highs = gap_bounds(between, found.arrival_widths or (0,) * len(found.arrivals))
     ends = np.cumsum(found.arrival_events)
     gaps = [(arrivals[end] - arrivals[end - 1]) / 1e9 for end in ends[:-1].tolist()]
     assert len(lows) == len(highs) == len(gaps)

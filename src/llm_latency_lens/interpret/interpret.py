@@ -54,11 +54,11 @@ def interpret(attempt: Attempt, subject: Subject) -> Record:
     """Read the attempt's bytes in the subject's dialect and say what happened when."""
     recording = attempt.recording
     head = recording.head
-    reading, error = Reading(recording), None
     coding = encoding_of(head) if head is not None else ""
     try:
         body = inflate(recording, coding, subject.max_body) if coding else recording
     except InflateError as problem:
+        reading, error = Reading(recording), None
         reading.malformed = str(problem)
     else:
         reading, error = _read(body, subject)

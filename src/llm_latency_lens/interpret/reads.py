@@ -51,9 +51,10 @@ class Reads:
     @property
     def widths(self) -> tuple[int, ...]:
         """By how much a token event of each read may have arrived early; () where all are exact."""
-        if not any(self._widths.values()):
+        if not self._widths:
             return ()
-        return tuple(self._widths.get(i, 0) for i in range(len(self.arrivals)))
+        width_of = self._widths.get
+        return tuple([width_of(index, 0) for index in range(len(self.arrivals))])
 
     def locate(self, offset: int) -> tuple[int, int]:
         """The stamp of the read that brought the byte before `offset`, and the event's width."""
@@ -78,6 +79,7 @@ class Reads:
         first = self.locate(ends[0])
         rows, last, arrivals, events = self._rows, self._last, self.arrivals, self.events
         position, end, counted = self._position, self._end, self._counted
+        widths = self._widths
         begin, total = 0, len(ends)
         while begin < total:
             offset = ends[begin]
@@ -95,11 +97,10 @@ class Reads:
             if stamp != rows[position + 3]:
                 # Of several events in a read, only the last one can end it: the first one tells.
                 self._position, self._end = position, end
-                self._widen(len(arrivals) - 1, self._width(offset))
+                width, index = self._width(offset), len(arrivals) - 1
+                if width > widths.get(index, 0):
+                    widths[index] = width
             begin = until
         self._position, self._end, self._counted = position, end, counted
         self.last_width = self._width(ends[-1])
         return first
-
-    def _widen(self, index: int, width: int) -> None:
-        self._widths[index] = max(self._widths.get(index, 0), width)

@@ -4,15 +4,14 @@ The number of token events in each network read tells it. Events that share a re
 client read late do not count: the width of the read covers them.
 """
 
+import operator
 import statistics
 from array import array
 from collections import Counter
 
-import numpy as np
-
 from llm_latency_lens.metrics.column import Column
 from llm_latency_lens.metrics.definitions import METRICS
-from llm_latency_lens.metrics.formulas import most_streamed
+from llm_latency_lens.metrics.formulas import gaps, most_streamed, shared_events
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.units import NS_PER_S
 
@@ -23,9 +22,6 @@ _WHOLE_SPAN = 0.02
 
 _HELD_EVENTS = 5
 """So many token events in the first read were held back, whatever the other reads carry."""
-
-_LATE_WIDTH = NS_PER_S // 2000
-"""A read whose events lie further apart than this (ns) was read late by this client."""
 
 _TTFT = next(metric.of for metric in METRICS if metric.name == "ttft")
 
@@ -60,8 +56,8 @@ def held_back(record: Record) -> int:
         return 0
     if events[0] < _HELD_EVENTS and statistics.median(events) < 2:
         return 0
-    paces = np.diff(np.array(arrivals, np.float64)) / np.array(events[1:], np.float64)
-    waited = round((events[0] - 1) * float(np.median(paces))) - record.widths.first_token
+    pace: float = statistics.median(map(operator.truediv, gaps(record), events[1:]))
+    waited = round((events[0] - 1) * pace) - record.widths.first_token
     return min(max(waited, 0), arrivals[0])
 
 
@@ -87,7 +83,9 @@ class Deliveries:
 
     def add(self, record: Record) -> None:
         """Take one successful request."""
-        self._add_shared_reads(record)
+        together, late = shared_events(record)
+        self.sent_together += together
+        self.read_late += late
         ttft = _TTFT(record)
         if ttft is None:
             return
@@ -105,17 +103,6 @@ class Deliveries:
             self._first_events.append(record.arrival_events[0])
         if record.via is not None and (whole or held):
             self.via[record.via] += 1
-
-    def _add_shared_reads(self, record: Record) -> None:
-        counts = record.arrival_events
-        if sum(counts) == len(counts):
-            return
-        widths = record.arrival_widths or (0,) * len(counts)
-        for events, width in zip(counts, widths, strict=True):
-            if events > 1 and width > _LATE_WIDTH:
-                self.read_late += events
-            elif events > 1:
-                self.sent_together += events
 
     @property
     def shared(self) -> int:

@@ -3,7 +3,7 @@
 Seconds, tokens per second or a count; None where the record can't say. `definitions.py` names them.
 """
 
-import itertools
+import operator
 from collections.abc import Callable
 
 import numpy as np
@@ -15,8 +15,8 @@ from llm_latency_lens.units import NS_PER_S
 Floats = NDArray[np.float64]
 Value = Callable[[Record], float | None]
 
-LATE = 100_000
-"""From so many ns on, the doubt about a read's arrivals is this client's lateness."""
+LATE = NS_PER_S // 2000
+"""A read whose events lie further apart than this (ns) was read late by this client."""
 
 
 def seconds(begin: int | None, end: int | None) -> float | None:
@@ -78,18 +78,20 @@ def answer_end(record: Record) -> int | None:
 
 def gaps(record: Record) -> list[int]:
     """Return the inter-chunk gaps (ns): between network reads that carried tokens."""
-    return [later - earlier for earlier, later in itertools.pairwise(record.arrivals)]
+    return list(map(operator.sub, record.arrivals[1:], record.arrivals))
 
 
-def gap_bounds(record: Record) -> tuple[Floats, Floats]:
+def gap_bounds(gaps: Floats, widths: tuple[int, ...]) -> tuple[Floats, Floats]:
     """Return the shortest and the longest that each inter-chunk gap can have been, in seconds.
 
     Divided by the token events of the later read, they are those of inter-token latencies.
+
+    Args:
+        gaps: between reads that carried tokens, in seconds.
+        widths: of the arrivals of these reads, in ns.
     """
-    latest = np.array(record.arrivals, np.float64)
-    earliest = latest - (record.arrival_widths or 0.0)
-    lows = np.maximum(earliest[1:] - latest[:-1], 0.0)
-    return lows / NS_PER_S, (latest[1:] - earliest[:-1]) / NS_PER_S
+    early = np.array(widths, np.float64) / NS_PER_S
+    return np.maximum(gaps - early[1:], 0.0), gaps + early[:-1]
 
 
 def thinking(record: Record) -> float | None:
@@ -147,6 +149,8 @@ def _stalls(record: Record) -> list[int] | None:
     lengths = gaps(record)
     if not lengths:
         return None
+    if max(lengths) <= NS_PER_S / 4:
+        return []
     ordered = sorted(lengths)
     middle = len(ordered) // 2
     median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
@@ -166,30 +170,38 @@ def stall_time(record: Record) -> float | None:
     return None if stalls is None else sum(stalls) / NS_PER_S
 
 
+def shared_events(record: Record) -> tuple[int, int]:
+    """Return the token events in reads with another: those sent together, and those read late."""
+    events, widths = record.arrival_events, record.arrival_widths
+    shared = sum(events) - events.count(1)
+    if not widths or max(widths) <= LATE:
+        return shared, 0
+    late = sum([n for n, width in zip(events, widths, strict=True) if n > 1 and width > LATE])
+    return shared - late, late
+
+
 def coalesced(record: Record) -> float | None:
     """Return the share of token events that shared a network read with another."""
-    return _share(record, lambda count, _: count > 1)
+    events = record.arrival_events
+    return _share(record, sum(events) - events.count(1))
 
 
 def coalesced_by_peer(record: Record) -> float | None:
     """Return the share of token events that the peer, or the network, sent together with another."""
-    return _share(record, lambda count, width: count > 1 and width <= LATE)
+    return _share(record, shared_events(record)[0])
 
 
 def read_late(record: Record) -> float | None:
     """Return the share of token events in reads that this client made late."""
-    return _share(record, lambda _, width: width > LATE)
-
-
-def _share(record: Record, chosen: Callable[[int, int], bool]) -> float | None:
-    """The share of token events in reads chosen by their number of events and their width."""
     events, widths = record.arrival_events, record.arrival_widths
-    total = sum(events)
-    if not widths and total == len(events):
-        return 0.0 if total else None
-    widths = widths or (0,) * len(events)
-    shared = sum(n for n, width in zip(events, widths, strict=True) if chosen(n, width))
-    return shared / total if total else None
+    if not widths or max(widths) <= LATE:
+        return _share(record, 0)
+    return _share(record, sum([n for n, w in zip(events, widths, strict=True) if w > LATE]))
+
+
+def _share(record: Record, events: int) -> float | None:
+    total = sum(record.arrival_events)
+    return events / total if total else None
 
 
 def connect(record: Record) -> float | None:

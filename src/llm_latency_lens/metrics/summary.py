@@ -132,10 +132,11 @@ class Summary:
             return
         gaps = np.diff(np.array(arrivals, np.float64)) / NS_PER_S
         weights = np.array(events[1:], np.float64)
-        low, high = gap_bounds(record) if record.arrival_widths else (gaps, gaps)
-        bounds = (low, high) if record.arrival_widths else None
+        bounds, per_token = None, None
+        if record.arrival_widths:
+            bounds = low, high = gap_bounds(gaps, record.arrival_widths)
+            per_token = low / weights, high / weights
         self.gaps["icl"].add(gaps, bounds=bounds)
-        per_token = None if bounds is None else (low / weights, high / weights)
         self.gaps["itl"].add(gaps / weights, weights, per_token)
 
     def _add_tokens(self, record: Record) -> None:
