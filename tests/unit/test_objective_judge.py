@@ -9,9 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.records import MS, answered, refused
 
+from llm_latency_lens.capacity.explanation import objective_values
 from llm_latency_lens.criteria.objective import parse_objectives
 from llm_latency_lens.metrics.objective_judge import ObjectiveJudge
-from llm_latency_lens.model.record import Record, Widths
+from llm_latency_lens.model.capacity import Capacity, CapacityStep, ObjectiveValue
+from llm_latency_lens.model.record import Record, TokenCounts, Widths
+from llm_latency_lens.report.capacity import capacity_report
 from llm_latency_lens.stats.capacity import fewest_requests
 
 TTFT = parse_objectives("ttft.p95<200ms")
@@ -141,6 +144,40 @@ def test_requests_without_the_metric_are_neither_kept_nor_missed() -> None:
     view = judge.views[0]
     assert view.without > 100
     assert view.requests < judge.seen - 100
+
+
+def test_an_answer_says_where_stream_events_were_taken_for_tokens() -> None:
+    """Without counts TPOT is the time for each event: said of TPOT, and of nothing else."""
+    objectives = parse_objectives("tpot.p95<50ms,ttft.p95<200ms")
+    judge = ObjectiveJudge(objectives, ALPHA)
+    tokens = TokenCounts(output=8, source="chunks", events=8)
+    records = [answered(i, i * APART, 20.0) for i in range(400)]
+    uncounted = [msgspec.structs.replace(record, tokens=tokens) for record in records]
+    assert heard(judge, uncounted) == "pass"
+    values = objective_values(judge)
+    assert [value.uncounted for value in values] == [judge.seen, 0]
+    assert "TPOT is the time for each stream event" in _told(values)
+    counted = ObjectiveJudge(objectives, ALPHA)
+    heard(counted, records)
+    assert "stream event" not in _told(objective_values(counted))
+
+
+def _told(values: tuple[ObjectiveValue, ...]) -> str:
+    """The report of a search of one step."""
+    step = CapacityStep(
+        rate=100.0, judgement="pass", requests=400, again=False, ok=400, objectives=values
+    )
+    capacity = Capacity(
+        run={"id": "1", "spec": {"target": "openai:m"}},
+        objectives=(),
+        passed=100.0,
+        failed=None,
+        confidence=0.99,
+        steps=(step,),
+        end="highest",
+        why="",
+    )
+    return str(capacity_report(capacity))
 
 
 def test_a_ramp_of_slow_first_requests_does_not_count() -> None:

@@ -84,6 +84,7 @@ def objective_values(judge: ObjectiveJudge) -> tuple[ObjectiveValue, ...]:
             missed=view.missed,
             without=view.without,
             tau=view.tau,
+            uncounted=view.uncounted,
         )
         for view in judge.views
     )

@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Struct
 
 from llm_latency_lens.metrics.column import bias_budget
+from llm_latency_lens.metrics.definitions import COUNTS, UNCOUNTED, resting_on
 from llm_latency_lens.metrics.objective import Objective
 from llm_latency_lens.metrics.summary import begun_at
 from llm_latency_lens.model.record import OutcomeKind, Record
@@ -47,6 +48,7 @@ _SHORT = 0.05
 """A client that sends at a rate lower than planned by more than this share decides nothing."""
 _DELAYED = frozenset({"ttft", "ttfvt", "ttfb", "ttfe", "e2e", "e2e_stream"})
 """Latencies that begin with the sending: a late start makes a user wait that much longer."""
+_COUNTED = frozenset(resting_on(*COUNTS))
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -61,6 +63,7 @@ class View(Struct, frozen=True, kw_only=True):
         highest: the largest value over the limit; at most 10.
         judgement: of this objective alone.
         without: requests that have no such metric.
+        uncounted: requests whose value rests on stream events counted for tokens.
     """
 
     objective: Objective
@@ -72,6 +75,7 @@ class View(Struct, frozen=True, kw_only=True):
     highest: float
     judgement: Judgement
     without: int
+    uncounted: int
 
     @property
     def allowed(self) -> float:
@@ -109,6 +113,8 @@ class Series:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.without = 0
+        self.uncounted = 0
+        self._counts_tokens = objective.metric.name in _COUNTED
         self._high: list[float] = []
         self._measured: list[float] = []
         self._low: list[float] = []
@@ -122,6 +128,7 @@ class Series:
             high = measured = low = math.nan  # min() keeps a NaN that comes first
         else:
             measured = value
+            self.uncounted += self._counts_tokens and record.tokens.source in UNCOUNTED
             high = value + _delay(self.objective, record)
             low = value - _width(self.objective, record, value)
         limit = self.objective.limit
@@ -151,6 +158,7 @@ class Series:
             highest=float(high.max()) if len(high) else 0.0,
             judgement=judgement,
             without=self.without,
+            uncounted=self.uncounted,
         )
 
     def passes_on_time(self, first: int, bar: float) -> bool:

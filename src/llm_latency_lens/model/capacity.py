@@ -38,6 +38,8 @@ class ObjectiveValue(Struct, frozen=True, kw_only=True):
         requests: how many were judged.
         missed: how many of them violate the objective; failed requests do.
         without: how many requests have no such metric; they are not judged.
+        uncounted: how many requests' values take stream events for tokens, because the server did
+            not count them; with several tokens an event such a value is too long.
         tau: autocorrelation time; n requests carry the information of n / tau independent ones.
     """
 
@@ -50,6 +52,7 @@ class ObjectiveValue(Struct, frozen=True, kw_only=True):
     missed: int
     without: int
     tau: float
+    uncounted: int = 0
 
 
 class CapacityStep(Struct, frozen=True, kw_only=True):

@@ -33,9 +33,23 @@ def capacity_report(capacity: Capacity) -> Report:
         facts.append(Fact("one at a time", f"a request takes {alone} (median)"))
     if capacity.rate_limited_from is not None:
         facts.append(Fact("rate limit", _quota(capacity.rate_limited_from)))
-    blocks = (_answer(capacity), Facts("Capacity", tuple(facts)))
+    blocks = (_answer(capacity), *_uncounted(capacity), Facts("Capacity", tuple(facts)))
     title = f"{capacity.run['spec']['target']} - capacity {capacity.run['id']}"
     return Report(title, (*blocks, *_steps(capacity)))
+
+
+def _uncounted(capacity: Capacity) -> tuple[Note, ...]:
+    """That an objective's metric takes stream events for tokens."""
+    values = [value for step in capacity.steps for value in step.objectives if value.uncounted]
+    names = ", ".join(dict.fromkeys(value.metric.upper() for value in values))
+    if not names:
+        return ()
+    words = (
+        f"The server did not count the tokens of all answers: {names} is the time for each stream"
+        " event there. If events carry several tokens, the true value is shorter, and the capacity"
+        " may be higher. Have the server send its usage, or set an objective on ttft or e2e."
+    )
+    return (Note(words, "warn"),)
 
 
 def _steps(capacity: Capacity) -> tuple[Table | Facts, ...]:
