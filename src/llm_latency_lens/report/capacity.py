@@ -33,9 +33,9 @@ def capacity_report(capacity: Capacity) -> Report:
         facts.append(Fact("one at a time", f"a request takes {alone} (median)"))
     if capacity.rate_limited_from is not None:
         facts.append(Fact("rate limit", _quota(capacity.rate_limited_from)))
-    blocks = (_answer(capacity), *_uncounted(capacity), Facts("Capacity", tuple(facts)))
+    answer = (_answer(capacity), *_uncounted(capacity))
     title = f"{capacity.run['spec']['target']} - capacity {capacity.run['id']}"
-    return Report(title, (*blocks, *_steps(capacity)))
+    return Report(title, (*answer, Facts("Capacity", tuple(facts)), *_steps(capacity)))
 
 
 def _uncounted(capacity: Capacity) -> tuple[Note, ...]:
