@@ -1,0 +1,66 @@
+"""What a body is by its bytes, whatever its label says: events, JSON, lines of JSON, an array, or text."""
+
+from enum import StrEnum
+
+from llm_latency_lens.wire import sse
+from llm_latency_lens.wire.json_object import read_any
+
+_FIELDS = (b"data:", b"event:", b":", b"id:", b"retry:")
+_LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+_JSON = frozenset({"application/json", *_LINES})
+
+
+class BodyShape(StrEnum):
+    """The shapes of bodies."""
+
+    EMPTY = "empty"
+    EVENTS = "events"
+    DOCUMENT = "document"
+    LINES = "lines"
+    ARRAY = "array"
+    TEXT = "text"
+
+
+_LABELS: dict[BodyShape, frozenset[str]] = {
+    BodyShape.EVENTS: frozenset({"text/event-stream"}),
+    BodyShape.DOCUMENT: _JSON,
+    BodyShape.LINES: _JSON,
+    BodyShape.ARRAY: _JSON,
+}
+"""The media types under which each shape is expected; none at all is right for all of them."""
+
+
+def shape_of(body: bytes, content_type: str) -> BodyShape:
+    """Return the shape of a body; the label decides only what its bytes leave open."""
+    if body.startswith(_FIELDS):
+        return BodyShape.EVENTS
+    text = body.removeprefix(sse.BOM).lstrip()
+    if text.startswith(_FIELDS) or _has_events(text):
+        return BodyShape.EVENTS
+    if text[:1] == b"{":
+        return _shape_of_object(text, content_type)
+    # The beginning of a stream that was cut off within its first field.
+    cut = content_type == "text/event-stream" and any(f.startswith(text) for f in _FIELDS)
+    other = BodyShape.EVENTS if text and cut else BodyShape.TEXT
+    return {b"": BodyShape.EMPTY, b"[": BodyShape.ARRAY}.get(text[:1], other)
+
+
+def is_mislabelled(shape: BodyShape, content_type: str) -> bool:
+    """Whether a body of this shape came under the label of another."""
+    labels = _LABELS.get(shape)
+    return bool(content_type) and labels is not None and content_type not in labels
+
+
+def _has_events(text: bytes) -> bool:
+    """Whether a line within the text is data of an event: in JSON no line can begin so."""
+    return b"\ndata:" in text or b"\rdata:" in text
+
+
+def _shape_of_object(text: bytes, content_type: str) -> BodyShape:
+    """One object, or lines of them: then the first line is one by itself."""
+    labelled = content_type in _LINES
+    first, line_end, rest = text.partition(b"\n")
+    if not line_end or not rest.strip():
+        return BodyShape.LINES if labelled else BodyShape.DOCUMENT
+    lines = read_any(first) is not None or (labelled and read_any(text) is None)
+    return BodyShape.LINES if lines else BodyShape.DOCUMENT
