@@ -590,7 +590,8 @@ def test_anthropics_limit_is_mandatory() -> None:
         (4, 20, None, 24),  # more reasoning than completion, and no total
         (24, 20, None, 24),
         (4, 20, 13, 4),  # the total contradicts: nothing is added
-        (4, None, 33, 4),
+        (4, None, 33, 24),  # nobody says what the rest is
+        (20, None, 30, 20),  # a total that is not quite the sum
         (0, 20, 29, 20),  # nothing but reasoning
         (None, 20, 33, None),
     ],

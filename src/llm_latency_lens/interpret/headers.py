@@ -38,8 +38,8 @@ _LIMITS: dict[str, tuple[str, ...]] = {
 
 
 def content_type(head: Head) -> str:
-    """The media type of a response, lower case, without parameters; "" where none was sent."""
-    return (head.get("content-type") or "").partition(";")[0].strip().lower()
+    """The media type of a response, lower case, without parameters (the first one of several); "" where none was sent."""
+    return re.split("[;,]", head.get("content-type") or "", maxsplit=1)[0].strip().lower()
 
 
 def request_id(head: Head | None) -> str | None:

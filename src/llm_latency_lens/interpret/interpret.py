@@ -20,7 +20,7 @@ from llm_latency_lens.interpret.reading import Reading, read_events
 from llm_latency_lens.interpret.repetition import repetition
 from llm_latency_lens.interpret.tokens import count_tokens
 from llm_latency_lens.model.events import ServerError
-from llm_latency_lens.model.record import Outcome, OutcomeKind, Record, Widths
+from llm_latency_lens.model.record import UNKNOWN_FINISH, Outcome, OutcomeKind, Record, Widths
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.wire.dialect import load_dialect
@@ -31,8 +31,6 @@ _SHORTEST_SECRET = 8
 """Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
 
 
-UNKNOWN_FINISH = "unknown_finish_reason"
-"""The server ended the answer with a word of which it is not known what it means."""
 _STREAMS = frozenset(
     {"text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"}
 )
@@ -98,7 +96,7 @@ def _read(recording: Recording, subject: Subject) -> tuple[Reading, ServerError 
         return Reading(recording), dialect.read_error(recording.body)
     kind = content_type(head)
     reading = read_events(recording, dialect.decode((recording.body,), kind, subject.max_event))
-    if subject.streamed and reading.document and not reading.error and reading.malformed is None:
+    if subject.streamed and reading.document and reading.reads.arrivals and not reading.error:
         words = "content_type: a stream was asked for, one JSON document came"
         reading.malformed, reading.finishes = words, {}
     return reading, None

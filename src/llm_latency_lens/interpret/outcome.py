@@ -68,11 +68,12 @@ class Case(Struct, frozen=True):
 
 
 def judge(case: Case, secrets: tuple[str, ...] = ()) -> Outcome:
-    """The outcome of an attempt; `secrets` never survive in its detail."""
+    """The outcome of an attempt; `secrets` never survive in its words."""
     for rule in _RULES:
         outcome = rule(case)
         if outcome is not None:
-            return Outcome(outcome.kind, outcome.cause, case.status, clean(outcome.detail, secrets))
+            cause, detail = clean(outcome.cause, secrets), clean(outcome.detail, secrets)
+            return Outcome(outcome.kind, cause, case.status, detail)
     return Outcome(OutcomeKind.OK, "", case.status)
 
 
@@ -132,7 +133,7 @@ def _error_in_stream(case: Case) -> Outcome | None:
     if error is None:
         return None
     words = error.message or f"an error without words{_quote(case)}"
-    return Outcome(OutcomeKind.ERROR_IN_STREAM, clean(error.type) or "error", None, words)
+    return Outcome(OutcomeKind.ERROR_IN_STREAM, error.type.strip() or "error", None, words)
 
 
 def _broken_off(case: Case) -> Outcome | None:
@@ -170,7 +171,7 @@ def _finished(case: Case) -> Outcome | None:
         words = f'the server\'s word is "{finish.word}"' if finish.word else ""
         return Outcome(OutcomeKind.FILTERED, finish.reason, None, words)
     words = f'the answer ended with the finish reason "{finish.reason}"'
-    return Outcome(OutcomeKind.ERROR_IN_STREAM, clean(finish.reason), None, words + _quote(case))
+    return Outcome(OutcomeKind.ERROR_IN_STREAM, finish.reason, None, words + _quote(case))
 
 
 def _no_tokens(case: Case) -> Outcome | None:

@@ -46,6 +46,7 @@ DATA_CHECKS: tuple[Finder, ...] = (
     sample.precision,
     sample.dependence,
     sample.censoring,
+    stream.unknown_finish,
     stream.coalescing,
     stream.granularity,
     tokens.counted,

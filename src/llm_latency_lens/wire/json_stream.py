@@ -42,6 +42,8 @@ _MARKS: dict[str, tuple[StreamEvent, ...]] = {
 }
 _PINGS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 """Names, and data, of events that only keep a connection alive."""
+_NOTHING = frozenset({b"", b"null", *(name.encode() for name in _PINGS)})
+"""Data that says nothing; so does a comment that a gateway turned into data."""
 _ERRORS = frozenset({"error", "exception", "upstream_error", "stream_error"})
 _NAMED = _PINGS | _ERRORS | {*_MARKS, sse.UNFRAMED, sse.TOO_LARGE}
 """Names of events whose data is not for the reader."""
@@ -123,7 +125,7 @@ def _read_odd(reader: Reader, data: bytes, kind: str) -> tuple[StreamEvent, ...]
         text = text.removeprefix(b"data:").strip()
     if text == _END:
         return (Done(),)
-    if not text or text == b"null" or kind in _PINGS or text.decode("utf-8", "replace") in _PINGS:
+    if text in _NOTHING or text[:1] == b":" or kind in _PINGS:
         return (Ping(),)
     if kind in _ERRORS:
         return (error_of_event(text),)

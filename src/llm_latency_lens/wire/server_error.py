@@ -146,8 +146,9 @@ def _nested(outer: Mapping[str, Any], inner: object) -> ServerError:
     kind, words = found.type, found.message
     if kind == "error":
         kind = _first(outer, ("error_type", "code", "status", "__type")) or kind
-    if not words:
-        words = _words({key: item for key, item in outer.items() if key not in _NESTED})
+    if not words or isinstance(inner, str):
+        beside = _words({key: item for key, item in outer.items() if key not in _NESTED})
+        words = ": ".join(filter(None, (words, beside)))
     return ServerError(kind, words)
 
 

@@ -23,6 +23,8 @@ _CACHED = (
     "cache_read_tokens",
 )
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+_FEW, _LITTLE = 2, 0.05
+"""A total that is larger than its parts by so little is imprecise, and tells of nothing else."""
 
 
 def usage_of(value: object) -> Usage | None:
@@ -46,22 +48,27 @@ def usage_of(value: object) -> Usage | None:
 def whole_usage(told: Usage, total: int | None) -> Usage:
     """Return the counts with reasoning and cached input among them, where a server counts them beside.
 
-    Its total tells whether it does; without a total, a part that is larger than the whole does.
+    Its total tells whether it does; without one, a part that is larger than the whole does.
     """
-    reasoning, cached = told.reasoning or 0, (told.cached or 0) + (told.cache_write or 0)
-    if told.output is None or told.input is None or total is None:
-        add_reasoning = told.output is not None and reasoning > told.output
-        add_cached = told.input is not None and cached > told.input
-    else:
-        rest = total - told.input - told.output
-        add_reasoning = rest > 0 and rest in (reasoning, reasoning + cached)
-        add_cached = rest > 0 and rest in (cached, reasoning + cached) and rest != reasoning
+    given, output, reasoning = told.input, told.output, told.reasoning or 0
+    cached = (told.cached or 0) + (told.cache_write or 0)
+    if given is None or output is None or not total:
+        return msgspec.structs.replace(
+            told,
+            input=given + cached if given is not None and cached > given else given,
+            output=output + reasoning if output is not None and reasoning > output else output,
+        )
+    rest = total - given - output
+    if not reasoning and rest != cached and rest > max(_FEW, _LITTLE * total):
+        # What neither the prompt nor the answer accounts for is reasoning that is not reported.
+        reasoning = rest
+    add_reasoning = rest > 0 and rest in (reasoning, reasoning + cached)
+    add_cached = rest > 0 and rest in (cached, reasoning + cached) and rest != reasoning
     return msgspec.structs.replace(
         told,
-        input=told.input + cached if add_cached and told.input is not None else told.input,
-        output=told.output + reasoning
-        if add_reasoning and told.output is not None
-        else told.output,
+        input=given + cached if add_cached else given,
+        output=output + reasoning if add_reasoning else output,
+        reasoning=reasoning or told.reasoning,
     )
 
 
