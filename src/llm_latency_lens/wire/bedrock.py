@@ -28,7 +28,7 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
 from llm_latency_lens.wire import aws_eventstream
-from llm_latency_lens.wire.body_shape import BodyShape, shape_of
+from llm_latency_lens.wire.body_shape import shape_of
 from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import (
     BadJsonError,
@@ -108,7 +108,7 @@ def _is_binary(body: bytes, content_type: str) -> bool:
     """Whether a body is a stream of binary messages, by its first byte; by its label, where that is no text."""
     if aws_eventstream.begins(body):
         return True
-    text = shape_of(body[:4096], content_type) is not BodyShape.TEXT or is_page(body)
+    text = shape_of(body[:4096], content_type) != "text" or is_page(body)
     return content_type == _STREAM_TYPE and not text
 
 

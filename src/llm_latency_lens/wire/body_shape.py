@@ -1,6 +1,6 @@
 """What a body is by its bytes, whatever its label says: events, JSON, lines of JSON, an array, or text."""
 
-from enum import StrEnum
+from typing import Literal
 
 from llm_latency_lens.wire import sse
 from llm_latency_lens.wire.json_object import read_any
@@ -10,22 +10,13 @@ _LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/j
 _JSON = frozenset({"application/json", *_LINES})
 
 
-class BodyShape(StrEnum):
-    """The shapes of bodies."""
-
-    EMPTY = "empty"
-    EVENTS = "events"
-    DOCUMENT = "document"
-    LINES = "lines"
-    ARRAY = "array"
-    TEXT = "text"
-
+BodyShape = Literal["empty", "events", "document", "lines", "array", "text"]
 
 _LABELS: dict[BodyShape, frozenset[str]] = {
-    BodyShape.EVENTS: frozenset({"text/event-stream"}),
-    BodyShape.DOCUMENT: _JSON,
-    BodyShape.LINES: _JSON,
-    BodyShape.ARRAY: _JSON,
+    "events": frozenset({"text/event-stream"}),
+    "document": _JSON,
+    "lines": _JSON,
+    "array": _JSON,
 }
 """The media types under which each shape is expected; none at all is right for all of them."""
 
@@ -33,16 +24,17 @@ _LABELS: dict[BodyShape, frozenset[str]] = {
 def shape_of(body: bytes, content_type: str) -> BodyShape:
     """Return the shape of a body; the label decides only what its bytes leave open."""
     if body.startswith(_FIELDS):
-        return BodyShape.EVENTS
+        return "events"
     text = body.removeprefix(sse.BOM).lstrip()
     if text.startswith(_FIELDS) or _has_events(text):
-        return BodyShape.EVENTS
+        return "events"
     if text[:1] == b"{":
         return _shape_of_object(text, content_type)
+    if text[:1] == b"[":
+        return "array"
     # The beginning of a stream that was cut off within its first field.
     cut = content_type == "text/event-stream" and any(f.startswith(text) for f in _FIELDS)
-    other = BodyShape.EVENTS if text and cut else BodyShape.TEXT
-    return {b"": BodyShape.EMPTY, b"[": BodyShape.ARRAY}.get(text[:1], other)
+    return "empty" if not text else "events" if cut else "text"
 
 
 def is_mislabelled(shape: BodyShape, content_type: str) -> bool:
@@ -61,6 +53,6 @@ def _shape_of_object(text: bytes, content_type: str) -> BodyShape:
     labelled = content_type in _LINES
     first, line_end, rest = text.partition(b"\n")
     if not line_end or not rest.strip():
-        return BodyShape.LINES if labelled else BodyShape.DOCUMENT
+        return "lines" if labelled else "document"
     lines = read_any(first) is not None or (labelled and read_any(text) is None)
-    return BodyShape.LINES if lines else BodyShape.DOCUMENT
+    return "lines" if lines else "document"

@@ -58,8 +58,8 @@ def decode_body(
     """Decode a 2xx body by what its bytes are; a label that says otherwise is noted."""
     whole = b"".join(body)
     shape = shape_of(whole, content_type)
-    if shape is BodyShape.EMPTY and content_type == "application/json":
-        shape = BodyShape.DOCUMENT
+    if shape == "empty" and content_type == "application/json":
+        shape = "document"
     events = _SHAPES[shape](whole, content_type, max_event, reader)
     if not is_mislabelled(shape, content_type):
         return events
@@ -99,13 +99,15 @@ def _one_by_one(
     whole: bytes, position: int, max_event: int, reader: Reader
 ) -> Iterator[tuple[int, tuple[StreamEvent, ...]]]:
     """Each SSE event from `position` on with what the reader makes of it."""
-    unframed = _UnframedLines()
+    unframed: _UnframedLines | None = None
     for offset, kind, data in sse.events(_pieces(whole, position), max_event, position):
-        if unframed.lines and kind != sse.UNFRAMED:
+        if unframed is not None and kind != sse.UNFRAMED:
             yield unframed.end, unframed.read(reader)
+            unframed = None
         if data[:1] == b"{" and kind not in _NAMED:
             yield offset, tuple(reader.read(data, kind))
         elif kind == sse.UNFRAMED:
+            unframed = unframed or _UnframedLines()
             unframed.add(offset, data)
         elif kind == sse.TOO_LARGE:
             words = f"event_too_large: an event is longer than {max_event} bytes"
@@ -114,7 +116,7 @@ def _one_by_one(
             yield offset, _MARKS[kind] if kind in _MARKS else _read_odd(reader, data, kind)
         if reader.broken:
             return
-    if unframed.lines:
+    if unframed is not None:
         yield unframed.end, unframed.read(reader)
 
 
@@ -154,7 +156,7 @@ class _UnframedLines:
 
     def read(self, reader: Reader) -> tuple[StreamEvent, ...]:
         """The events that the lines tell of: an error, objects without framing, or just text."""
-        lines, self.lines, self._size = self.lines, [], 0
+        lines = self.lines
         text = b"\n".join(lines)
         error = error_of_text(text)
         if error is not None:
@@ -194,15 +196,17 @@ def _document(whole: bytes, _: str, __: int, reader: Reader) -> Iterator[Decoded
 def _lines(whole: bytes, _: str, max_event: int, reader: Reader) -> Iterator[Decoded]:
     """Each line of JSON with what the reader makes of it."""
     for offset, line, terminated in json_lines.lines((whole,), max_event):
-        if line is json_lines.TOO_LARGE:
-            yield offset, Malformed(f"event_too_large: a line is longer than {max_event} bytes")
-            return
-        text = line.removeprefix(sse.BOM) if offset <= len(line) + 1 else line
-        for event in reader.read(text, "") if text[:1] == b"{" else _read_odd(reader, text, ""):
-            if isinstance(event, Malformed) and not terminated:
-                yield offset, Unterminated()
+        if line[:1] == b"{":
+            read = reader.read(line, "")
+        elif line is json_lines.TOO_LARGE:
+            read = (Malformed(f"event_too_large: a line is longer than {max_event} bytes"),)
+        else:
+            read = _read_odd(reader, line.removeprefix(sse.BOM), "")
+        if reader.broken and not terminated:
+            yield offset, Unterminated()
+        for event in read:
             yield offset, event
-        if reader.broken:
+        if reader.broken or line is json_lines.TOO_LARGE:
             return
 
 
@@ -243,12 +247,12 @@ def _text(whole: bytes, content_type: str, _: int, __: Reader) -> Iterator[Decod
 
 
 _SHAPES: dict[BodyShape, Callable[[bytes, str, int, Reader], Iterator[Decoded]]] = {
-    BodyShape.EMPTY: _empty,
-    BodyShape.EVENTS: _stream,
-    BodyShape.DOCUMENT: _document,
-    BodyShape.LINES: _lines,
-    BodyShape.ARRAY: _array,
-    BodyShape.TEXT: _text,
+    "empty": _empty,
+    "events": _stream,
+    "document": _document,
+    "lines": _lines,
+    "array": _array,
+    "text": _text,
 }
 
 

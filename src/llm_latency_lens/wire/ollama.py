@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from llm_latency_lens.model.events import (
     Delta,
@@ -79,6 +80,35 @@ def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator
     return decode_body(body, content_type, max_event, _LineReader())
 
 
+class _Message(Struct, gc=False):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: Any = None
+
+
+class _TextLine(Struct, gc=False):
+    """The usual line, for the quick way."""
+
+    message: _Message | None = None
+    done: bool = False
+    error: Any = None
+
+
+_read_line = msgspec.json.Decoder(_TextLine).decode
+
+
+def _plain_text(data: bytes) -> str | None:
+    """The text of a line that says nothing else; any other line is read as a whole."""
+    try:
+        line = _read_line(data)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    message = line.message
+    if message is None or line.done or line.error is not None:
+        return None
+    return None if message.thinking or message.tool_calls else message.content
+
+
 class _LineReader:
     """Turns lines into events; remembers whether it was told who answers."""
 
@@ -90,6 +120,9 @@ class _LineReader:
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - lines have no names
         """The events of one line."""
+        text = _plain_text(data) if self._told else None
+        if text:
+            return (Delta("text", text),)
         return read_json(self, data, lambda value: tuple(self._events(value)))
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:

@@ -161,7 +161,7 @@ class _ChunkReader:
         deltas = list(self._deltas(content, choice.index)) if content is not None else []
         yield from deltas
         reason = "refusal" if self._refused and choice.finish_reason else choice.finish_reason
-        finish = finish_of(reason, choice.index)
+        finish = finish_of(reason, choice.index) if reason else None
         if finish is not None:
             yield finish
         elif not deltas:
@@ -215,8 +215,10 @@ def _only_text(choice: Choice) -> str | None:
 
 def _errors(chunk: Chunk) -> Iterator[ServerError]:
     """What a chunk says of a failure beside the answer or within a choice."""
-    places = [{"error": choice.error} for choice in chunk.choices or ()]
-    for place in ({"error": chunk.error, "base_resp": chunk.base_resp}, *places):
+    places = [{"error": choice.error} for choice in chunk.choices or () if choice.error is not None]
+    if chunk.error is not None or chunk.base_resp is not None:
+        places.append({"error": chunk.error, "base_resp": chunk.base_resp})
+    for place in places:
         error = explicit_error(place)
         if error is not None:
             yield error

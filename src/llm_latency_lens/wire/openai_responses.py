@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.model.events import (
@@ -76,6 +77,19 @@ _CHANNELS = {
 _DELTAS = {f"{name}.delta": channel for name, channel in _CHANNELS.items()}
 _DONE = {f"{name}.done": channel for name, channel in _CHANNELS.items()}
 _Place = tuple[str, str | None, int | None]
+
+
+class _DeltaEvent(Struct, gc=False):
+    """A delta, for the quick way."""
+
+    type: str = ""
+    delta: str | None = None
+    item_id: str | None = None
+    content_index: int | None = None
+    summary_index: int | None = None
+
+
+_read_delta = msgspec.json.Decoder(_DeltaEvent).decode
 _UNDECIDED = frozenset({"queued", "in_progress"})
 
 
@@ -111,18 +125,33 @@ class _ResponseReader:
     yet the whole text, `_seen` all of which something came.
     """
 
-    __slots__ = ("_called", "_open", "_place", "_refused", "_seen", "_summarized", "broken")
+    __slots__ = ("_called", "_newest", "_open", "_refused", "_seen", "_summarized", "broken")
 
     def __init__(self) -> None:
         self.broken = False
         self._called = self._refused = self._summarized = False
-        self._place: _Place | None = None
+        self._newest: tuple[object, ...] | None = None  # where the newest delta belongs, as it came
         self._open: frozenset[_Place] = frozenset()
         self._seen: frozenset[_Place] = frozenset()
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
         """The events of one object, by its `type`."""
+        delta = self._plain_delta(data)
+        if delta is not None:
+            return (delta,)
         return read_json(self, data, lambda value: self._events(value, kind))
+
+    def _plain_delta(self, data: bytes) -> Delta | None:
+        """The quick way: one more delta where the one before belongs."""
+        try:
+            event = _read_delta(data)
+        except (msgspec.DecodeError, RecursionError, ValueError):
+            return None
+        channel = _DELTAS.get(event.type)
+        newest = (channel, event.item_id, event.content_index, event.summary_index)
+        if channel is None or not event.delta or newest != self._newest:
+            return None
+        return Delta(channel.kind, event.delta)
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
         """The events of a whole response, its own error included."""
@@ -154,9 +183,11 @@ class _ResponseReader:
         text = text_of(value, "delta")
         if not text:
             return ()
-        place = _place_of(channel, value)
-        if place != self._place:
-            self._take(place)
+        get = value.get
+        raw = (channel, get("item_id"), get("content_index"), get("summary_index"))
+        if raw != self._newest:
+            self._newest = raw
+            self._take(_place_of(channel, value))
         if channel is _REFUSAL:
             self._refused = True
         elif channel is _SUMMARY and not self._summarized:
@@ -165,14 +196,13 @@ class _ResponseReader:
         return (Delta(channel.kind, text),)
 
     def _take(self, place: _Place) -> None:
-        self._place = place
         if place not in self._open:
             self._open, self._seen = self._open | {place}, self._seen | {place}
 
     def _done(self, channel: _Channel, value: dict[str, Any]) -> Iterable[StreamEvent]:
         """A whole text: new only if it did not stream before."""
         place = _place_of(channel, value)
-        self._place = None
+        self._newest = None
         # Some gateways name the item differently here than in its deltas.
         open_places = [each for each in self._open if each[0] == channel.name]
         if place in self._seen or open_places:

@@ -39,6 +39,8 @@ _TYPES = ("type", "__type", "error_type", "status", "code", "error_code", "errco
 """Keys of the kind of an error, the best one first."""
 _CODES = ("error_code", "errcode", "err_code")
 _NESTED = ("error", "errors", "Error", "fault", "exception")
+_TELLING = frozenset({*_NESTED, *_CODES, "base_resp"})
+"""Keys that only errors have, or that say of an answer that it is none."""
 _FAILED = frozenset({"error", "failed", "failure", "fail"})
 _HIDDEN = re.compile(r"<(script|style|svg)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
@@ -96,18 +98,17 @@ def _of_value(value: object) -> ServerError | None:
 
 def explicit_error(value: Mapping[str, Any]) -> ServerError | None:
     """Return the error of an object that says by a key of its own that something failed, else None."""
-    for key in _NESTED:
-        nested = value.get(key)
-        if _tells(nested):
-            return _nested(value, nested)
+    if _TELLING.isdisjoint(value) and "error" not in (value.get("object"), value.get("type")):
+        return None
+    nested = next((value[key] for key in _NESTED if key in value and _tells(value[key])), None)
+    if nested is not None:
+        return _nested(value, nested)
     if value.get("object") == "error" or value.get("type") == "error":
         return _error(value)
     response = value.get("base_resp")
     if isinstance(response, dict) and response.get("status_code") not in _FINE:
         return _error(response)
-    if any(value.get(key) not in _FINE for key in _CODES):
-        return _error(value)
-    return None
+    return _error(value) if any(value.get(key) not in _FINE for key in _CODES) else None
 
 
 def _tells(nested: object) -> bool:
