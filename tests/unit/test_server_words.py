@@ -26,10 +26,9 @@ def read(
     content_type: str | None = SSE,
     *,
     status: int = 200,
-    streamed: bool = True,
     ending: EndKind = EndKind.CLOSED,
     headers: tuple[tuple[str, str], ...] = (),
-    secrets: tuple[str, ...] = (),
+    **subject: Any,  # noqa: ANN401 - fields of a Subject
 ) -> Record:
     """The record of a response that arrived in two reads."""
     named = () if content_type is None else (("content-type", content_type),)
@@ -45,8 +44,7 @@ def read(
     attempt = Attempt(
         number=1, phase="measure", worker=0, intended=900, dequeued=950, recording=recording
     )
-    subject = Subject(target="t:m", dialect=dialect, streamed=streamed, secrets=secrets)
-    return interpret(attempt, subject)
+    return interpret(attempt, Subject(target="t:m", dialect=dialect, **subject))
 
 
 def chat(*middle: bytes, finish: str | None = "stop", usage: Json | None = None) -> bytes:
