@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.support.bounded_server import Behaviour, BoundedServer
 from tests.support.command import lll, start
-from tests.support.repetition import NIGHTLY
+from tests.support.repetition import SLOW
 
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
@@ -99,6 +99,7 @@ def test_a_server_that_dies_ends_the_search(tmp_path: pathlib.Path) -> None:
     assert "the server no longer answers" in " ".join(found.out.split())
 
 
+@SLOW
 def test_a_server_that_falls_silent_does_not_hang_the_search(tmp_path: pathlib.Path) -> None:
     """Nothing ends for ten seconds: the load is broken off, long before requests time out."""
     behaviour = Behaviour(silent_after=9)
@@ -108,10 +109,8 @@ def test_a_server_that_falls_silent_does_not_hang_the_search(tmp_path: pathlib.P
     assert "no request ended for" in document["why"]
 
 
-AT_NIGHT = pytest.mark.skipif(not NIGHTLY, reason="ten more seconds; run it with: make nightly")
-
-
-@pytest.mark.parametrize("status", [429, pytest.param(503, marks=AT_NIGHT)])
+@SLOW
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_refuses_above_a_rate(tmp_path: pathlib.Path, status: int) -> None:
     """120/s are served: 60/s hold, 240/s fail; a 429 says that a quota is the bound."""
     behaviour = Behaviour(quota=120.0, burst=10.0, refusal=status)
@@ -135,7 +134,7 @@ def test_a_server_that_refuses_above_a_rate(tmp_path: pathlib.Path, status: int)
 def test_a_server_that_is_overloaded_at_the_first_rate(tmp_path: pathlib.Path) -> None:
     """One slot of 10 ms: 400/s fail soon, and each lower rate is a quarter until one holds."""
     behaviour = Behaviour(first_s=0.005, slots=1)
-    search = ("--rate", "400/s", "--max-rate", "800/s", "--duration", "12s")
+    search = ("--rate", "400/s", "--max-rate", "800/s", "--duration", "6s")
     code, document, _ = searched(behaviour, tmp_path, "ttft.p90<300ms", *search)
     steps = document["steps"]
     assert (steps[0]["judgement"], steps[0]["rate"]) == ("fail", 400.0)
