@@ -87,6 +87,27 @@ def test_an_objective_on_a_metric_that_no_request_has(tmp_path: pathlib.Path) ->
     assert requests <= 5
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "slo", "said"),
+    [
+        (Behaviour(tokens=30, gap_s=0.01, whole=True), "ttft.p95<600ms", "delivered whole"),
+        (
+            Behaviour(tokens=10, gap_s=0.02, word=" four words an event", counts=False),
+            "tpot.p95<10ms",
+            "stream events are counted for tokens",
+        ),
+    ],
+)
+def test_what_the_answers_do_not_tell_is_not_judged(
+    tmp_path: pathlib.Path, behaviour: Behaviour, slo: str, said: str
+) -> None:
+    """A stream that comes whole has no TTFT, one without counts fails no TPOT: exit 4, no load."""
+    code, document, requests = searched(behaviour, tmp_path, slo)
+    assert (code, document["end"], document["steps"]) == (4, "untrusted", [])
+    assert said in document["why"]
+    assert requests <= 5
+
+
 def test_a_server_that_dies_ends_the_search(tmp_path: pathlib.Path) -> None:
     """The port closes after the first step: no further rate is tried, and what passed is told."""
     behaviour = Behaviour(dies_after=130)

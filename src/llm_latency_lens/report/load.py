@@ -9,6 +9,7 @@ from llm_latency_lens.model.result import (
     Check,
     Distribution,
     Failure,
+    Precision,
     Result,
     Verdict,
 )
@@ -82,6 +83,9 @@ def _verdict(result: Result) -> Block:
     if apart and result.verdict != "INVALID":
         parts.append(f"do not use {', '.join(_name(name) for name in apart)}")
         tone = "warn"
+    if result.precision is not None and not result.precision.reached:
+        parts.append(f"{result.precision.goal} was not reached")
+        tone = "warn" if tone == "good" else tone
     return Note(f"{result.verdict}: {'; '.join([*parts, succeeded])}", tone)
 
 
@@ -262,13 +266,26 @@ def _precision(result: Result) -> Block | None:
     if found is None:
         return None
     if found.interval is None or found.width is None:
-        return Note(f"{found.goal}: {found.n:,} requests support no interval yet", "warn")
+        return Note(f"{found.goal} not reached: {_no_interval(found)}", "warn")
     unit = BY_NAME[found.goal.partition(".")[0]].unit
     value, low, high = (_in_unit(number, unit) for number in (found.value, *found.interval))
     known = f"{value} within {found.width:.1%} ({low} .. {high}) after {found.n:,} requests"
     if found.reached:
         return Note(f"{found.goal} reached: {known}", "good")
     return Note(f"{found.goal} not reached: {known}; measure longer", "warn")
+
+
+def _no_interval(found: Precision) -> str:
+    """Why a percentile is not known within anything."""
+    metric = found.goal.partition(".")[0]
+    if not found.n:
+        return f"no answer has {metric}: set the goal on another metric, such as e2e.p50"
+    if found.tau is None or found.tau > 1.0:
+        return (
+            f"the {found.n:,} requests are correlated, and it is not known that they carry the"
+            " information of enough independent ones; measure longer, or at a lower load"
+        )
+    return f"{found.n:,} requests are too few for an interval; measure longer"
 
 
 def _in_unit(value: float | None, unit: str) -> str:

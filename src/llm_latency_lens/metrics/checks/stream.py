@@ -1,7 +1,6 @@
 """Q8: what the granularity and the delivery of the stream allow the run to say."""
 
 from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded
-from llm_latency_lens.metrics.checks.tokens import with_goodput
 from llm_latency_lens.metrics.definitions import COUNTS, resting_on
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
@@ -56,7 +55,7 @@ def granularity(e: Evidence) -> Check | None:
         unit="ratio",
         words=words,
         remedy=remedy,
-        metrics=("itl",) if tokens > 1.0 else with_goodput(e, resting_on(*COUNTS)),
+        metrics=("itl",) if tokens > 1.0 else resting_on(*COUNTS),
     )
 
 
