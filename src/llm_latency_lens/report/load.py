@@ -6,7 +6,6 @@ from decimal import Decimal
 from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.result import (
     HEADLINE,
-    Check,
     Distribution,
     Failure,
     Precision,
@@ -76,12 +75,14 @@ def _verdict(result: Result) -> Block:
     ]
     parts = [check.words for check in blamed]
     if blamed:
-        advice = _MEANING[result.verdict].format(_touched(result, blamed))
+        touched = {metric for check in blamed for metric in check.metrics}
+        advice = _MEANING[result.verdict].format(_headline(result, touched))
         parts[0] = f"{advice}: {parts[0]}"
     apart = [n for n, m in result.metrics.items() if m.verdict == "INVALID" and n not in HEADLINE]
     tone = _TONES[result.verdict]
     if apart and result.verdict != "INVALID":
-        parts.append(f"do not use {', '.join(_name(name) for name in apart)}")
+        rest = "" if blamed else f"{_headline(result, {'*'})} may be used, but "
+        parts.append(f"{rest}do not use {', '.join(_name(name) for name in apart)}")
         tone = "warn"
     if result.precision is not None and not result.precision.reached:
         parts.append(f"{result.precision.goal} was not reached")
@@ -96,9 +97,8 @@ def _name(metric: str) -> str:
     return f"{label} from intended start" if intended else label
 
 
-def _touched(result: Result, checks: list[Check]) -> str:
-    """The headline metrics that the checks touch, in words."""
-    touched = {metric for check in checks for metric in check.metrics}
+def _headline(result: Result, touched: set[str]) -> str:
+    """The headline metrics among those touched (`*` is all), in words."""
     there = [name for name in HEADLINE if name in result.metrics and {name, "*"} & touched]
     names = [_HEADLINES[name] for name in there] or ["this run"]
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
