@@ -47,6 +47,7 @@ CLIENT_CHECKS: tuple[Finder, ...] = (
 """Of the measuring side: they hold for all targets of a run together."""
 
 ANSWER_CHECKS: tuple[Finder, ...] = (
+    stream.unknown_finish,
     stream.coalescing,
     stream.granularity,
     tokens.counted,

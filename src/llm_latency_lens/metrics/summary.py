@@ -16,7 +16,7 @@ from llm_latency_lens.metrics.goodput import GoodputFold, RequestLimit
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
 from llm_latency_lens.metrics.token_doubt import TokenDoubt
-from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.model.record import UNKNOWN_FINISH, OutcomeKind, Record
 from llm_latency_lens.model.result import Distribution, Failure, Goodput, Tokens
 from llm_latency_lens.units import NS_PER_S
 
@@ -55,7 +55,8 @@ class Summary:
         self.spending = Spending()
         self.outcomes: Counter[str] = Counter()
         self.stamps: Counter[str] = Counter()
-        self.finish_reasons: Counter[str] = Counter()
+        self.unknown_finishes: Counter[str] = Counter()
+        self.unknown_finish = bytearray()
         self.flags: Counter[str] = Counter()
         self.answerers: Counter[str] = Counter()
         self.answered_by: list[str] = []
@@ -115,8 +116,10 @@ class Summary:
         if record.late is not None:
             self.lateness.add(record.late / NS_PER_S)
         self._add_answerer(record)
-        if record.finish_reason:
-            self.finish_reasons[record.finish_reason] += 1
+        unknown = UNKNOWN_FINISH in record.flags
+        self.unknown_finish.append(unknown)
+        if unknown:
+            self.unknown_finishes[record.finish_reason or ""] += 1
         self.goodput_fold.add(record)
 
     def _add_answerer(self, record: Record) -> None:
