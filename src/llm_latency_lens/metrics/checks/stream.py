@@ -11,7 +11,6 @@ from llm_latency_lens.metrics.checks.evidence import (
     graded,
     worst,
 )
-from llm_latency_lens.metrics.checks.tokens import with_goodput
 from llm_latency_lens.metrics.definitions import COUNTS, resting_on
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
@@ -94,7 +93,7 @@ def granularity(e: Evidence) -> Check | None:
         unit="ratio",
         words=words,
         remedy=remedy,
-        metrics=("itl",) if tokens > 1.0 else with_goodput(e, resting_on(*COUNTS)),
+        metrics=("itl",) if tokens > 1.0 else resting_on(*COUNTS),
     )
 
 
