@@ -175,7 +175,7 @@ ERRORS: dict[str, tuple[str, bytes]] = {
     "FastAPI": ("boom", event({"detail": "boom"})),
     "FastAPI's list": ("boom", event({"detail": [{"loc": ["body"], "msg": "boom"}]})),
     "success false": ("boom", event({"success": False, "message": "boom"})),
-    "an array": ("boom", event([{"error": {"message": "boom"}}])),  # type: ignore[arg-type] # by design
+    "an array": ("boom", event([{"error": {"message": "boom"}}])),
     "two of them": ("boom", event({"errors": [{"message": "boom"}, {"message": "x"}]})),
     "an event of text": ("boom", b"event: error\ndata: boom\n\n"),
     "an event without a key": ("boom", b'event: error\ndata: {"code":"x","message":"boom"}\n\n'),
@@ -213,7 +213,7 @@ def test_w15_an_error_is_found_in_any_shape_and_its_words_are_kept(
 
 def test_w15_a_status_of_success_is_no_error() -> None:
     """W15: what gateways say of requests that went well."""
-    fine = (
+    fine: tuple[Json, ...] = (
         {"base_resp": {"status_code": 0, "status_msg": "success"}},
         {"error": None},
         {"error": {}},
