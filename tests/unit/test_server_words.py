@@ -176,6 +176,14 @@ ERRORS: dict[str, tuple[str, bytes]] = {
     "iFlow": ("boom", event({"status": "449", "msg": "boom", "body": None})),
     "FastAPI": ("boom", event({"detail": "boom"})),
     "FastAPI's list": ("boom", event({"detail": [{"loc": ["body"], "msg": "boom"}]})),
+    "Groq": ("boom", event({"choices": [], "x_groq": {"id": "x", "error": "boom"}})),
+    "LiteLLM": ("boom", event({"error": {"message": "boom", "type": "None", "param": "None", "code": "500"}})),
+    "Hunyuan": ("boom", event({"Response": {"Error": {"Code": "AuthFailure", "Message": "boom"}}})),
+    "Hunyuan's stream": ("boom", event({"ErrorMsg": {"Msg": "boom", "Code": 4001}})),
+    "Xunfei": ("boom", event({"header": {"code": 10013, "message": "boom", "status": 2}})),
+    "Databricks": ("boom", event({"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "boom"})),
+    "Workers AI": ("boom", event({"success": False, "errors": [{"code": 7003, "message": "boom"}], "result": None})),
+    "Mistral": ("boom", event({"object": "error", "message": {"detail": [{"msg": "boom"}]}, "type": "x"})),
     "success false": ("boom", event({"success": False, "message": "boom"})),
     "an array": ("boom", event([{"error": {"message": "boom"}}])),
     "two of them": ("boom", event({"errors": [{"message": "boom"}, {"message": "x"}]})),
@@ -222,6 +230,9 @@ def test_w15_a_status_of_success_is_no_error() -> None:
         {"error": {"code": 0, "message": ""}},
         {"code": 0, "message": "Success"},
         {"error_code": 0},
+        {"header": {"code": 0, "message": "Success"}},
+        {"x_groq": {"id": "x"}},
+        {"success": True, "errors": []},
         {"code": 200, "msg": "ok"},
     )
     for fields in fine:
@@ -574,6 +585,7 @@ def test_w10_a_plain_stream_is_read_under_any_coding(label: str | None) -> None:
         (chunk({"role": "assistant"}) + DONE, SSE, '"role"'),
         (b'{"foo": "the answer is elsewhere"}', "application/json", "the answer is elsewhere"),
         (b'{"choices":[]}', "application/json", "choices"),
+        (b"", SSE, "without a finish reason"),
         (b'"just a string"', "application/json", "just a string"),
         (b"[]", "application/json", "[]"),
     ],
@@ -585,6 +597,13 @@ def test_w41_the_servers_own_words_are_in_the_detail(
     record = read("openai_chat", body, content_type)
     assert record.outcome.kind not in {OK, FILTERED}
     assert words in record.outcome.detail
+
+
+def test_w17_words_before_a_connection_broke_are_in_the_detail() -> None:
+    """W17: a gateway says why, then the connection is reset inside the response."""
+    broken = read("openai_chat", b"upstream prematurely closed", ending=EndKind.TRUNCATED)
+    assert broken.outcome.kind is TRUNCATED
+    assert "upstream prematurely closed" in broken.outcome.detail
 
 
 def test_x14_generated_text_is_not_quoted() -> None:

@@ -141,7 +141,8 @@ def _broken_off(case: Case) -> Outcome | None:
     ending = case.recording.ending
     if ending.kind not in _BROKEN or case.reading.done or case.reading.finish:
         return None
-    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail)
+    quoted = "" if ending.kind is EndKind.CANCELLED else _quote(case)
+    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail + quoted)
 
 
 def _malformed(case: Case) -> Outcome | None:

@@ -259,7 +259,7 @@ def _text(whole: bytes, content_type: str, _: int, __: Reader) -> Iterator[Decod
     if error is not None:
         yield len(whole), error
         return
-    what = "a web page" if is_page(whole) else "text"
+    what = "a page" if is_page(whole) else "text"
     label = f" ({content_type})" if content_type else ""
     words = _quoted(whole[:_MOST_UNFRAMED])
     yield (

@@ -18,7 +18,23 @@ from llm_latency_lens.wire.json_object import read_any
 
 _ENCODE = msgspec.json.Encoder().encode
 _LONGEST_TEXT = 1000
-_FINE = (None, "", False, 0, "0", 200, "200", "success", "Success", "SUCCESS", "ok", "OK")
+_FINE = (
+    None,
+    "",
+    "None",
+    "none",
+    "null",
+    False,
+    0,
+    "0",
+    200,
+    "200",
+    "success",
+    "Success",
+    "SUCCESS",
+    "ok",
+    "OK",
+)
 """What codes and statuses are where nothing failed."""
 _SPOKEN = (
     "message",
@@ -31,15 +47,30 @@ _SPOKEN = (
     "error_description",
     "status_msg",
     "description",
+    "Msg",
 )
 """Keys whose text makes an error of an object that is no part of an answer."""
 _MESSAGES = (*_SPOKEN, "detail", "details", "title", "faultstring", "reason", "text", "error")
 """Keys of the words of an error, the best one first."""
-_TYPES = ("type", "__type", "error_type", "status", "code", "error_code", "errcode", "status_code")
+_TYPES = (
+    "type",
+    "__type",
+    "error_type",
+    "status",
+    "code",
+    "error_code",
+    "errcode",
+    "status_code",
+    "Code",
+)
 """Keys of the kind of an error, the best one first."""
+_WRAPPERS = ("Response", "ResponseMetadata", "x_groq")
+"""Objects within which some services put their errors."""
+_CODED = {"base_resp": "status_code", "header": "code"}
+"""Objects that every answer of some services has, and the key of their code, which is 0 of a success."""
 _CODES = ("error_code", "errcode", "err_code")
-_NESTED = ("error", "errors", "Error", "fault", "exception")
-_TELLING = frozenset({*_NESTED, *_CODES, "base_resp"})
+_NESTED = ("error", "errors", "Error", "ErrorMsg", "fault", "exception")
+_TELLING = frozenset({*_NESTED, *_CODES, *_CODED, *_WRAPPERS})
 """Keys that only errors have, or that say of an answer that it is none."""
 _FAILED = frozenset({"error", "failed", "failure", "fail"})
 _HIDDEN = re.compile(r"<(script|style|svg)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
@@ -105,10 +136,21 @@ def explicit_error(value: Mapping[str, Any]) -> ServerError | None:
         return _nested(value, nested)
     if value.get("object") == "error" or value.get("type") == "error":
         return _error(value)
-    response = value.get("base_resp")
-    if isinstance(response, dict) and response.get("status_code") not in _FINE:
-        return _error(response)
-    return _error(value) if any(value.get(key) not in _FINE for key in _CODES) else None
+    if any(value.get(key) not in _FINE for key in _CODES):
+        return _error(value)
+    return _inner_error(value)
+
+
+def _inner_error(value: Mapping[str, Any]) -> ServerError | None:
+    """The error in an object within an object that some services put around all of their answers."""
+    for name, key in _CODED.items():
+        inner = value.get(name)
+        if isinstance(inner, dict) and inner.get(key) not in _FINE:
+            return _error(inner)
+    wrapped = (value.get(name) for name in _WRAPPERS)
+    return next(
+        (error for w in wrapped if isinstance(w, dict) and (error := explicit_error(w))), None
+    )
 
 
 def _tells(nested: object) -> bool:
