@@ -13,6 +13,8 @@ from tests.wire import corpus_anthropic, corpus_gemini, corpus_ollama, corpus_re
 from tests.wire.corpus import DONE, chunk, event
 
 from llm_latency_lens.interpret.interpret import Subject, interpret
+from llm_latency_lens.interpret.reading import read_events
+from llm_latency_lens.model.events import Identity
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.recording import Attempt, Ending, EndKind, Head, Marks, Recording
 
@@ -148,12 +150,10 @@ def test_w29_the_newest_reason_counts_and_the_worst_choice() -> None:
     repeated = b"".join(chunk({"content": "a"}, reason) for reason in ("stop", "stop", "length"))
     assert kind(read("openai_chat", repeated + DONE)) == (OK, "length")
     choices = [{"index": i, "delta": {"content": "a"}} for i in (0, 1)]
-    ends = [
-        {"index": i, "delta": {}, "finish_reason": reason}
-        for i, reason in enumerate(("content_filter", "stop"))
-    ]
-    two = event({"id": "x", "choices": choices}) + event({"id": "x", "choices": ends}) + DONE
-    assert kind(read("openai_chat", two)) == (FILTERED, "content_filter")
+    for reasons in (("content_filter", "stop"), ("stop", "content_filter")):
+        ends = [{"index": i, "delta": {}, "finish_reason": r} for i, r in enumerate(reasons)]
+        two = event({"id": "x", "choices": choices}) + event({"id": "x", "choices": ends}) + DONE
+        assert kind(read("openai_chat", two)) == (FILTERED, "content_filter")
 
 
 def test_w16_null_as_text_is_no_finish_reason() -> None:
@@ -453,15 +453,19 @@ def test_w24_anthropics_counts_come_twice(
 
 
 def test_w24_geminis_thoughts_stay_counted_when_a_chunk_leaves_them_out() -> None:
-    """W24: thoughts, and later only candidates; the output is both."""
-    counts = ({"thoughtsTokenCount": 50}, {"candidatesTokenCount": 20, "thoughtsTokenCount": 50}, {"candidatesTokenCount": 21}, {"thoughtsTokenCount": 50})  # fmt: skip
-    chunks = [
-        corpus_gemini.chunk([{"text": "a"}], usageMetadata={"promptTokenCount": 8, **count})
-        for count in counts
-    ]
-    last = {"candidates": [{"index": 0, "finishReason": "STOP"}]}
-    tokens = read("gemini", corpus_gemini.sse(*chunks, last)).tokens
-    assert (tokens.input, tokens.output, tokens.reasoning) == (8, 71, 50)
+    """W24: whichever of thoughts and candidates the last chunks leave out, the output is both."""
+    thoughts, answer = {"thoughtsTokenCount": 50}, {"candidatesTokenCount": 21}
+    for counts in (
+        (thoughts, answer),
+        ({**thoughts, "candidatesTokenCount": 20}, answer, thoughts),
+    ):
+        chunks = [
+            corpus_gemini.chunk([{"text": "a"}], usageMetadata={"promptTokenCount": 8, **count})
+            for count in counts
+        ]
+        last = {"candidates": [{"index": 0, "finishReason": "STOP"}]}
+        tokens = read("gemini", corpus_gemini.sse(*chunks, last)).tokens
+        assert (tokens.input, tokens.output, tokens.reasoning) == (8, 71, 50)
 
 
 REASONING: list[tuple[Json, str]] = [
@@ -504,6 +508,13 @@ def test_identity_is_kept_from_the_chunk_that_has_it() -> None:
     assert "model_changed" not in record.flags
     other = read("openai_chat", first + bare + chunk({}, "stop", model="other") + DONE)
     assert "model_changed" in other.flags
+
+
+def test_what_a_later_identity_leaves_out_still_holds() -> None:
+    """An id alone, as gateways send it with the usage, forgets neither model nor fingerprint."""
+    empty = Recording(marks=Marks(ended=1), ending=Ending(EndKind.COMPLETE))
+    reading = read_events(empty, [(1, Identity("m", "fp", None)), (2, Identity(None, None, "x"))])
+    assert (reading.identity, reading.flags) == (Identity("m", "fp", "x"), set())
 
 
 @pytest.mark.parametrize(
