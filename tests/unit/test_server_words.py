@@ -597,6 +597,7 @@ def test_w10_a_plain_stream_is_read_under_any_coding(label: str | None) -> None:
         (b'{"foo": "the answer is elsewhere"}', "application/json", "the answer is elsewhere"),
         (b'{"choices":[]}', "application/json", "choices"),
         (b"", SSE, "without a finish reason"),
+        (b"", "text/html", "an empty body"),
         (b'"just a string"', "application/json", "just a string"),
         (b"[]", "application/json", "[]"),
     ],

@@ -67,7 +67,7 @@ _TYPES = (
 _WRAPPERS = ("Response", "ResponseMetadata", "x_groq")
 """Objects within which some services put their errors."""
 _CODED = {"base_resp": "status_code", "header": "code"}
-"""Objects that every answer of some services has, and the key of their code, which is 0 of a success."""
+"""Objects in every answer of some services, and the key of their code, which is 0 of a success."""
 _CODES = ("error_code", "errcode", "err_code")
 _NESTED = ("error", "errors", "Error", "ErrorMsg", "fault", "exception")
 _TELLING = frozenset({*_NESTED, *_CODES, *_CODED, *_WRAPPERS})
@@ -79,7 +79,7 @@ _PREFIX = re.compile(rb"\s*(?:data|error|event:\s*error\s*data)\s*:\s*")
 
 
 def read_error_body(body: bytes) -> ServerError:
-    """Return the error that a body tells of: JSON, an array, lines, events, a page, or plain text."""
+    """Return the error that a body tells of: JSON, lines, events, a page, or plain text."""
     return _of_bytes(body) or ServerError("error", text_of_page(body[: 1 << 16]))
 
 
@@ -109,7 +109,7 @@ def _of_bytes(body: bytes) -> ServerError | None:
 
 
 def _candidates(text: bytes) -> Iterable[bytes]:
-    """Pieces of a text that may be JSON: data of events, values of fields, lines, the text from a brace on."""
+    """Pieces of a text that may be JSON: data of events, values of fields, lines, the braced part."""
     if b"data:" in text[:4096]:
         yield from (data for _, _, data in sse.events((text + b"\n\n",), 1 << 20))
     yield _PREFIX.sub(b"", text, count=1)
@@ -128,7 +128,7 @@ def _of_value(value: object) -> ServerError | None:
 
 
 def explicit_error(value: Mapping[str, Any]) -> ServerError | None:
-    """Return the error of an object that says by a key of its own that something failed, else None."""
+    """Return the error of an object that says by a key that something failed, else None."""
     if _TELLING.isdisjoint(value) and "error" not in (value.get("object"), value.get("type")):
         return None
     nested = next((value[key] for key in _NESTED if key in value and _tells(value[key])), None)
@@ -142,7 +142,7 @@ def explicit_error(value: Mapping[str, Any]) -> ServerError | None:
 
 
 def _inner_error(value: Mapping[str, Any]) -> ServerError | None:
-    """The error in an object within an object that some services put around all of their answers."""
+    """The error in an envelope that some services put around all of their answers."""
     for name, key in _CODED.items():
         inner = value.get(name)
         if isinstance(inner, dict) and inner.get(key) not in _FINE:
@@ -154,7 +154,7 @@ def _inner_error(value: Mapping[str, Any]) -> ServerError | None:
 
 
 def _tells(nested: object) -> bool:
-    """Whether what stands below an error's key tells of one: `null`, `{}` and a code of success do not."""
+    """Whether what is below an error's key tells of one: `null`, `{}`, a code of success do not."""
     if isinstance(nested, dict):
         return any(item not in _FINE for item in nested.values())
     return nested not in _FINE and nested != []
@@ -175,7 +175,7 @@ def error_in(value: Mapping[str, Any]) -> ServerError | None:
 
 
 def error_of(value: object) -> ServerError:
-    """Return an error as servers write it: an object with a kind and words, a list of them, or a string."""
+    """Return an error as servers write it: an object with a kind and words, a list, or a string."""
     if isinstance(value, dict):
         return _error(value)
     if isinstance(value, list) and value:
