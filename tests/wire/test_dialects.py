@@ -206,7 +206,7 @@ def test_the_whole_story_of_an_anthropic_stream() -> None:
     assert decoded("anthropic", corpus_anthropic.TEXT) == [
         Identity("c", None, "msg_1"),
         Opening(),
-        Usage(40, 1, None, 10, 5),
+        Usage(40, 1, None, 10, 5, final=False),
         Opening(),
         Ping(),
         Delta("text", "Hel"),

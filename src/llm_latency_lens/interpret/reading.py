@@ -10,6 +10,7 @@ from llm_latency_lens.interpret.reads import Reads
 from llm_latency_lens.interpret.tally import Tally
 from llm_latency_lens.model.events import (
     BadText,
+    Billing,
     Delta,
     Deltas,
     Done,
@@ -46,6 +47,7 @@ class Reading:
     """
 
     __slots__ = (
+        "billing",
         "done",
         "error",
         "finish",
@@ -82,6 +84,7 @@ class Reading:
         self.identity = Identity()
         self.timings = ServerTimings()
         self.usage: Usage | None = None
+        self.billing = Billing()
         self.finish: str | None = None
         self.finish_at: int | None = None
         self.error: ServerError | None = None
@@ -168,6 +171,13 @@ def _on_usage(reading: Reading, event: Usage, _: int) -> None:
     reading.usage = event
 
 
+def _on_billing(reading: Reading, event: Billing, _: int) -> None:
+    """What one event leaves out, another has said."""
+    before = reading.billing
+    charged = before.charged if event.charged is None else event.charged
+    reading.billing = Billing(event.tier or before.tier, charged)
+
+
 def _on_finish(reading: Reading, event: Finish, offset: int) -> None:
     _answer_begins(reading, offset)
     reading.finish = reading.finish or event.reason
@@ -208,6 +218,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     Vectors: _on_vectors,
     Identity: _on_identity,
     Usage: _on_usage,
+    Billing: _on_billing,
     Finish: _on_finish,
     ServerTimings: _on_timings,
     ServerError: _on_error,

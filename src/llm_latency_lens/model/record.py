@@ -45,6 +45,9 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
         reasoning: output tokens of reasoning, streamed or not.
         cached: input tokens served from the provider's prompt cache.
         cache_write: input tokens written to it.
+        audio_input, audio_output: tokens of audio among the input and the output.
+        final: whether these are the server's last counts of the whole answer, and believable: a
+            bill can be expected to say the same.
         source: who counted `output`: usage, usage_minus_hidden (usage, and reasoning was hidden),
             tokenizer, estimate or chunks (counted stream events).
         events: token events of the stream.
@@ -62,6 +65,9 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     reasoning: int | None = None
     cached: int | None = None
     cache_write: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+    final: bool = True
     source: str = "none"
     events: int = 0
     hidden: int | None = 0

@@ -137,7 +137,9 @@ class _MessageReader:
     def on_message_start(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Who answers, and what the input counted."""
         message = object_of(value, "message")
-        return (_identity(message), Opening(), self._count(object_of(message, "usage")))
+        # What is counted here of the output is its first token, whatever follows.
+        usage = self._count(object_of(message, "usage"))
+        return (_identity(message), Opening(), msgspec.structs.replace(usage, final=False))
 
     def on_message_delta(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Why it stopped, and what the output counts so far."""
