@@ -1,49 +1,90 @@
 """What one request cost, by kind of token. A count or a rate that is unknown makes the charge unknown.
 
-Input and output must be counted. Most providers leave out the counts of cached, written and reasoning
-tokens where there are none, so tokens that nobody counts apart cost what the rest of them do.
+Input and output must be counted. Most providers leave out the counts of cached, written and
+reasoning tokens where there are none, so tokens that nobody counts apart cost what the rest of them
+do. Counts that contradict each other never earn money.
 """
 
 from decimal import Decimal
 
-from llm_latency_lens.cost.price import PER, Price
+import msgspec
+
+from llm_latency_lens.cost.price import PER, Price, Rates
 from llm_latency_lens.model.record import Charge, TokenCounts
 
 _COUNTED = frozenset({"usage", "usage_minus_hidden"})
 """Sources of a count that the provider will bill by; any other makes the charge an estimate."""
+_CHARACTERS_A_TOKEN = 4
 
 
-def charge(tokens: TokenCounts, price: Price) -> Charge | None:
-    """The charge for these tokens; None where a count or a rate that matters is unknown."""
+def charge(tokens: TokenCounts, price: Price, service: str | None = None) -> Charge | None:
+    """The charge for these tokens; None where a count or a rate that matters is unknown.
+
+    `service` is the service tier that answered. A charge is an estimate where the counts are, or
+    where the tier's rates are not known and the standard ones are used.
+    """
     if tokens.input is None or tokens.output is None:
         return None
-    rates = price.rates_for(tokens.input)
-    cached, written = tokens.cached or 0, tokens.cache_write or 0
-    reasoning = tokens.reasoning or 0
-    parts = (
-        _cost(tokens.input - cached - written, rates.input),
-        _cost(cached, rates.cached if rates.cached is not None else rates.input),
-        _cost(written, rates.cache_write if rates.cache_write is not None else rates.input),
-        _cost(tokens.output - reasoning, rates.output),
-        _cost(reasoning, rates.reasoning if rates.reasoning is not None else rates.output),
-    )
-    if any(part is None for part in parts):
+    tier = service or ""
+    amounts = _amounts(tokens, price.rates_for(tokens.input, tier))
+    if any(amount is None for amount in amounts.values()):
         return None
-    known = tuple(part for part in parts if part is not None)
-    return Charge(
-        total=sum(known, rates.request),
-        request=rates.request,
-        input=known[0],
-        cached=known[1],
-        cache_write=known[2],
-        output=known[3],
-        reasoning=known[4],
-        estimated=tokens.source not in _COUNTED,
+    known = {name: amount for name, amount in amounts.items() if amount is not None}
+    is_known = tokens.source in _COUNTED and tokens.final and price.has_service(tier)
+    return Charge(total=sum(known.values(), Decimal(0)), estimated=not is_known, **known)
+
+
+def estimated_charge(
+    tokens: TokenCounts, price: Price, *, asked: int, answered: int, service: str | None = None
+) -> Charge | None:
+    """The charge where counts are missing, by the characters `asked` and `answered`.
+
+    None where the prompt's length is unknown, or a rate that matters is.
+    """
+    if not tokens.input and not asked:
+        return None
+    least = max(tokens.output or 0, tokens.events)
+    guessed = msgspec.structs.replace(
+        tokens,
+        input=tokens.input or _tokens(asked),
+        output=max(least, _tokens(answered)),
+        source="estimate",
+        final=False,
     )
+    return charge(guessed, price, service)
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // _CHARACTERS_A_TOKEN)
+
+
+def _amounts(tokens: TokenCounts, rates: Rates) -> dict[str, Decimal | None]:
+    """Dollars for each kind of token; what is counted under two kinds is charged once."""
+    asked, answered = tokens.input or 0, tokens.output or 0
+    heard = min(tokens.audio_input or 0, asked)
+    cached = min(tokens.cached or 0, asked)
+    written = min(tokens.cache_write or 0, asked - cached)
+    spoken = min(tokens.audio_output or 0, answered)
+    reasoning = min(tokens.reasoning or 0, answered - spoken)
+    # Cached audio is among the cached tokens already.
+    heard = min(heard, asked - cached - written)
+    audio = (_cost(heard, rates.audio_input), _cost(spoken, rates.audio_output))
+    return {
+        "request": rates.request,
+        "input": _cost(asked - cached - written - heard, rates.input),
+        "cached": _cost(cached, _first(rates.cached, rates.input)),
+        "cache_write": _cost(written, _first(rates.cache_write, rates.input)),
+        "output": _cost(answered - reasoning - spoken, rates.output),
+        "reasoning": _cost(reasoning, _first(rates.reasoning, rates.output)),
+        "audio": None if None in audio else sum((a for a in audio if a), Decimal(0)),
+    }
+
+
+def _first(rate: Decimal | None, otherwise: Decimal | None) -> Decimal | None:
+    return otherwise if rate is None else rate
 
 
 def _cost(tokens: int, rate: Decimal | None) -> Decimal | None:
-    """Dollars for so many tokens; counts that contradict each other never earn money."""
     if tokens <= 0:
         return Decimal(0)
     return None if rate is None else rate * tokens / PER

@@ -78,7 +78,10 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
 
 
 class Charge(Struct, frozen=True, kw_only=True):
-    """What one request cost, in US dollars, and its parts. `estimated`: token counts are."""
+    """What one request cost, in US dollars, and its parts. `estimated`: counts or rates are.
+
+    `model`: the answer names this other model, and its price is used.
+    """
 
     total: Decimal
     input: Decimal
@@ -86,8 +89,10 @@ class Charge(Struct, frozen=True, kw_only=True):
     cache_write: Decimal
     output: Decimal
     reasoning: Decimal
+    audio: Decimal = Decimal(0)
     request: Decimal = Decimal(0)
     estimated: bool = False
+    model: str | None = None
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
@@ -136,6 +141,8 @@ class Record(Struct, frozen=True, kw_only=True):
         stamps: whose clock stamped the reads: kernel, user, packet, or mixed where some have no
             kernel stamp.
         late: the largest user-minus-kernel delay seen, in ns.
+        service_tier: the service tier that the server says it used, in lower case.
+        charged: what the server says that it charged, in US dollars.
         response_id: the answer's own id, else the one in a header.
         server_prompt, server_generation, server_total: the server's own account, in seconds.
         server_until_response: the same by a header of a stream: it was written before the first token.
@@ -170,6 +177,8 @@ class Record(Struct, frozen=True, kw_only=True):
     late: int | None = None
     tokens: TokenCounts = TokenCounts()
     cost: Charge | None = None
+    service_tier: str | None = None
+    charged: Decimal | None = None
     finish_reason: str | None = None
     model: str | None = None
     fingerprint: str | None = None

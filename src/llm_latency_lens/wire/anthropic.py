@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from llm_latency_lens.model.events import (
+    Billing,
     Delta,
     Done,
     Finish,
@@ -23,6 +24,7 @@ from llm_latency_lens.model.events import (
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.json_object import (
     count_of,
     object_of,
@@ -138,14 +140,16 @@ class _MessageReader:
         """Who answers, and what the input counted."""
         message = object_of(value, "message")
         # What is counted here of the output is its first token, whatever follows.
-        usage = self._count(object_of(message, "usage"))
-        return (_identity(message), Opening(), msgspec.structs.replace(usage, final=False))
+        usage = object_of(message, "usage")
+        counts = msgspec.structs.replace(self._count(usage), final=False)
+        return (_identity(message), Opening(), counts, *_billing(usage))
 
     def on_message_delta(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Why it stopped, and what the output counts so far."""
         reason = text_of(object_of(value, "delta"), "stop_reason")
         finish = (Finish(_FINISH.get(reason, reason)),) if reason else ()
-        return (*finish, self._count(object_of(value, "usage")))
+        usage = object_of(value, "usage")
+        return (*finish, self._count(usage), *_billing(usage))
 
     def _count(self, usage: dict[str, Any]) -> Usage:
         """Merge a usage object into what is known; the input's three parts are added up."""
@@ -165,6 +169,12 @@ class _MessageReader:
             cache_write=_known(write, before.cache_write),
         )
         return self._usage
+
+
+def _billing(usage: dict[str, Any]) -> tuple[Billing, ...]:
+    fast = "fast" if text_of(usage, "speed") == "fast" else None
+    billing = billing_of(usage, fast)
+    return (billing,) if billing is not None else ()
 
 
 def _known(new: int | None, old: int | None) -> int | None:

@@ -24,6 +24,7 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
 from llm_latency_lens.wire import json_array
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.gemini_chunk import plain_text
 from llm_latency_lens.wire.json_object import (
     count_of,
@@ -167,6 +168,9 @@ class _ChunkReader:
         usage = object_of(value, "usageMetadata")
         if usage:
             yield _usage(usage)
+        billing = billing_of(usage)
+        if billing is not None:
+            yield billing
 
 
 def _candidate(candidate: dict[str, Any]) -> Iterator[StreamEvent]:
@@ -198,6 +202,13 @@ def _part(part: dict[str, Any], choice: int) -> Iterator[Delta]:
         )
 
 
+def _audio(usage: dict[str, Any], details: str) -> int | None:
+    """The tokens of sound among those that the details tell apart."""
+    parts = objects_of(usage, details)
+    counts = (count_of(part, "tokenCount") for part in parts if part.get("modality") == "AUDIO")
+    return sum(count or 0 for count in counts) if parts else None
+
+
 def _usage(usage: dict[str, Any]) -> Usage:
     answer, thoughts = (
         count_of(usage, "candidatesTokenCount"),
@@ -208,4 +219,6 @@ def _usage(usage: dict[str, Any]) -> Usage:
         output=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
         reasoning=thoughts,
         cached=count_of(usage, "cachedContentTokenCount"),
+        audio_input=_audio(usage, "promptTokensDetails"),
+        audio_output=_audio(usage, "candidatesTokensDetails"),
     )

@@ -20,6 +20,7 @@ from llm_latency_lens.model.events import (
     Unknown,
 )
 from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.json_object import BadJsonError
 from llm_latency_lens.wire.json_request import (
     accept_of,
@@ -168,6 +169,9 @@ class _ChunkReader:
         usage = usage_of(chunk.usage)
         if usage is not None:
             yield usage
+        billing = billing_of(chunk.usage, chunk.service_tier)
+        if billing is not None:
+            yield billing
         timings = timings_of(chunk.timings)
         if timings is not None:
             yield timings

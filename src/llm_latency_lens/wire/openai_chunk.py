@@ -59,6 +59,7 @@ class Chunk(Struct, gc=False):
     id: str | None = None
     model: str | None = None
     system_fingerprint: str | None = None
+    service_tier: str | None = None
     usage: Any = None
     timings: Any = None
     error: Any = None
@@ -93,6 +94,7 @@ def _chunk(value: dict[str, Any]) -> Chunk:
         id=text_of(value, "id"),
         model=text_of(value, "model"),
         system_fingerprint=text_of(value, "system_fingerprint"),
+        service_tier=text_of(value, "service_tier"),
         usage=value.get("usage"),
         timings=value.get("timings"),
         error=value.get("error"),
@@ -143,6 +145,8 @@ def usage_of(value: object) -> Usage | None:
         output=output_count(completion, reasoning, prompt, total),
         reasoning=reasoning,
         cached=count_of(value.get("prompt_tokens_details"), "cached_tokens"),
+        audio_input=count_of(value.get("prompt_tokens_details"), "audio_tokens"),
+        audio_output=count_of(value.get("completion_tokens_details"), "audio_tokens"),
     )
 
 

@@ -17,6 +17,7 @@ from llm_latency_lens.model.events import (
     Vectors,
 )
 from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.json_object import count_of, object_of, objects_of, text_of
 from llm_latency_lens.wire.json_request import merged, post, settings
 from llm_latency_lens.wire.json_stream import decode_body, error_of, read_error_body, read_json
@@ -83,6 +84,9 @@ def _events(value: dict[str, Any]) -> Iterator[StreamEvent]:
             output=0,
             cached=count_of(details, "cached_tokens"),
         )
+    billing = billing_of(usage)
+    if billing is not None:
+        yield billing
     yield Finish("stop")
 
 

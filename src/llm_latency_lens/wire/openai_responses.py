@@ -21,6 +21,7 @@ from llm_latency_lens.model.events import (
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.json_object import (
     count_of,
     object_of,
@@ -183,6 +184,9 @@ class _ResponseReader:
         usage = object_of(response, "usage")
         if usage:
             yield _usage(usage)
+        billing = billing_of(usage, text_of(response, "service_tier"))
+        if billing is not None:
+            yield billing
 
 
 def _identity(response: dict[str, Any]) -> Identity:
@@ -198,6 +202,8 @@ def _usage(usage: dict[str, Any]) -> Usage:
         output=output_count(output, reasoning, given, total),
         reasoning=reasoning,
         cached=count_of(usage.get("input_tokens_details"), "cached_tokens"),
+        audio_input=count_of(usage.get("input_tokens_details"), "audio_tokens"),
+        audio_output=count_of(usage.get("output_tokens_details"), "audio_tokens"),
     )
 
 
