@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
-from llm_latency_lens.cost.book import open_price_book
+from llm_latency_lens.cost.book import PriceBook, open_price_book, price_named
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.criteria.precision import parse_precision
@@ -59,6 +59,7 @@ from llm_latency_lens.units import parse_money
 from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import (
     Workload,
+    characters_of,
     describe_workload,
     of_prompts,
     request_for,
@@ -122,17 +123,27 @@ class Profiler:
         self.limits = limits or Limits()
         self._clock = SystemClock()
         self._prices = prices
+        self._price_as = where.price_as
 
     def price(self) -> Price | None:
         """The price of the target's model today; None where nobody knows one.
 
         Raises:
             ConfigError: the price file is wrong.
+            UsageError: no price is known for the model whose price is to be used.
         """
-        today = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC).date()
         target = self.target
-        book = open_price_book(today, self._prices, provider_names(self._plugins))
-        return book.price_of(target.provider, target.model, target.price_as)
+        if self._price_as is not None:
+            return price_named(self._book(), self._price_as)
+        return self._book().price_of(target.provider, target.model, target.price_as)
+
+    def answer_book(self) -> PriceBook | None:
+        """The prices of models that answers may name; None where one price is to hold for all."""
+        return self._book() if self._price_as is None else None
+
+    def _book(self) -> PriceBook:
+        today = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC).date()
+        return open_price_book(today, self._prices, provider_names(self._plugins))
 
     async def profile(self, workload: Workload | str, stamps: StampSource = "auto") -> Profile:
         """Send one request and say what happened when. A failed one is a record too.
@@ -146,9 +157,8 @@ class Profiler:
         """
         check_source(stamps)
         asked = as_workload(workload, nonce=False)
-        request = load_dialect(self.target.dialect).encode(
-            request_for(asked, "measure", 0), self.target
-        )
+        wish = request_for(asked, "measure", 0)
+        request = load_dialect(self.target.dialect).encode(wish, self.target)
         sign = signer(self.target)
         ports = frozenset({(self.target.proxy or self.target.base_url).port})
         poller = Poller(stamps, ports)
@@ -167,8 +177,15 @@ class Profiler:
             intended=intended,
             dequeued=intended,
             recording=recording,
+            prompt_characters=characters_of(wish),
         )
-        subject = subject_of(self.target, self.limits, streamed=asked.stream, price=self.price())
+        subject = subject_of(
+            self.target,
+            self.limits,
+            streamed=asked.stream,
+            price=self.price(),
+            book=self.answer_book(),
+        )
         return Profile(record=interpret(attempt, subject), attempt=attempt)
 
     async def reach(self) -> Recording:
@@ -215,6 +232,7 @@ class Profiler:
             retries=load.retries,
             stamps=load.stamps,
             cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
+            book=None if against else self.answer_book(),
         )
         check_cap(order)
         _check_requests(order)
@@ -282,6 +300,7 @@ class Profiler:
             "stamps": order.stamps,
             "price_as": self.target.price_as,
             "price": msgspec.to_builtins(order.arms[0].price),
+            "priced_as": self._price_as,
             "max_cost": str(order.cap) if order.cap is not None else None,
             "goodput": load.goodput,
             "question": question,

@@ -38,6 +38,7 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
         plugins=config.plugins,
         headers=(*own_headers, *(parse_header(text, os.environ) for text in options["header"])),
         key=parse_key_source(named["key"]) if "key" in named else None,
+        price_as=options.get("price_as"),
     )
     limits = Limits(
         connect_timeout=_above_zero(options["connect_timeout"], "--connect-timeout"),

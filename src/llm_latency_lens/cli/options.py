@@ -137,7 +137,14 @@ LOAD = (
         help="Begin each prompt differently, so that no prompt cache hits.",
     ),
 )
-PRICES = (option("--prices", type=click.Path(), help="TOML file with prices of your own."),)
+PRICES = (
+    option("--prices", type=click.Path(), help="TOML file with prices of your own."),
+    option(
+        "--price-as",
+        metavar="PROVIDER:MODEL",
+        help="Use this model's price, such as that of the model behind a deployment or a gateway.",
+    ),
+)
 MONEY = (
     *PRICES,
     option(

@@ -121,9 +121,7 @@ def _dearest(found: Any, at: date, context: dict[str, str]) -> tuple[Any, bool]:
     """
     quarters = [time(hour, minute) for hour in range(24) for minute in range(0, 60, 15)]
     instants = quarters if isinstance(found.prices, list) else quarters[:1]
-    listed = [
-        found.get_prices(datetime.combine(at, instant, UTC), context) for instant in instants
-    ]
+    listed = [found.get_prices(datetime.combine(at, instant, UTC), context) for instant in instants]
     dearest = max(listed, key=_sum)
     return dearest, any(other != dearest for other in listed)
 

@@ -8,6 +8,7 @@ do. Counts that contradict each other never earn money.
 from decimal import Decimal
 
 import msgspec
+from msgspec import Struct
 
 from llm_latency_lens.cost.price import PER, Price, Rates
 from llm_latency_lens.model.record import Charge, TokenCounts
@@ -15,6 +16,13 @@ from llm_latency_lens.model.record import Charge, TokenCounts
 _COUNTED = frozenset({"usage", "usage_minus_hidden"})
 """Sources of a count that the provider will bill by; any other makes the charge an estimate."""
 _CHARACTERS_A_TOKEN = 4
+
+
+class Lengths(Struct, frozen=True):
+    """Characters of what was asked (0: unknown), and of what was answered."""
+
+    asked: int
+    answered: int
 
 
 def charge(tokens: TokenCounts, price: Price, service: str | None = None) -> Charge | None:
@@ -31,27 +39,28 @@ def charge(tokens: TokenCounts, price: Price, service: str | None = None) -> Cha
         return None
     known = {name: amount for name, amount in amounts.items() if amount is not None}
     is_known = tokens.source in _COUNTED and tokens.final and price.has_service(tier)
-    return Charge(total=sum(known.values(), Decimal(0)), estimated=not is_known, **known)
+    total = sum(known.values(), Decimal(0))
+    return Charge(total=total, estimated=not is_known, model=None, **known)
 
 
-def estimated_charge(
-    tokens: TokenCounts, price: Price, *, asked: int, answered: int, service: str | None = None
+def charge_or_estimate(
+    tokens: TokenCounts, price: Price, lengths: Lengths, service: str | None = None
 ) -> Charge | None:
-    """The charge where counts are missing, by the characters `asked` and `answered`.
+    """The charge for these tokens, or an estimate where they are not the final counts.
 
-    None where the prompt's length is unknown, or a rate that matters is.
+    None where nothing has answered, the prompt's length is unknown, or a rate that matters is.
     """
-    if not tokens.input and not asked:
-        return None
+    found = charge(tokens, price, service)
+    if tokens.final or not tokens.events or not (tokens.input or lengths.asked):
+        return found
     least = max(tokens.output or 0, tokens.events)
     guessed = msgspec.structs.replace(
         tokens,
-        input=tokens.input or _tokens(asked),
-        output=max(least, _tokens(answered)),
+        input=tokens.input or _tokens(lengths.asked),
+        output=max(least, _tokens(lengths.answered)),
         source="estimate",
-        final=False,
     )
-    return charge(guessed, price, service)
+    return charge(guessed, price, service) or found
 
 
 def _tokens(characters: int) -> int:

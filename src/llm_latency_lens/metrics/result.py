@@ -10,6 +10,7 @@ from llm_latency_lens.metrics.checks.evidence import THROUGHPUT, Evidence, worst
 from llm_latency_lens.metrics.checks.sample import censored_share
 from llm_latency_lens.metrics.column import PERCENTILES
 from llm_latency_lens.metrics.quality import run_checks, verdict_of
+from llm_latency_lens.metrics.spending import asked_tier
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import KINDS, Calibration
 from llm_latency_lens.model.result import (
@@ -29,7 +30,7 @@ from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.model.vitals import MachineVitals, Vitals
 from llm_latency_lens.schedule.plan import Phase
 
-_WHY_UNKNOWN = "no price is known for {} there; give one with --prices FILE"
+_WHY_UNKNOWN = "no price is known for {} there; give one with --prices FILE or --price-as"
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -157,7 +158,9 @@ def _cost(summary: Summary, setting: Setting) -> Cost:
     found = summary.spending.cost(
         summary.good, spec.get("price"), _WHY_UNKNOWN.format(spec["target"])
     )
-    return msgspec.structs.replace(found, cap=setting.cap)
+    return msgspec.structs.replace(
+        found, cap=setting.cap, service_tier=asked_tier(spec["workload"]["wish"]["extra"])
+    )
 
 
 def _quality(summary: Summary, checks: tuple[Check, ...], setting: Setting) -> Quality:

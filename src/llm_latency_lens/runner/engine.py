@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from llm_latency_lens.clock import Clock
+from llm_latency_lens.cost.billable import may_be_billed
 from llm_latency_lens.cost.bound import worst_case
 from llm_latency_lens.model.recording import Attempt, Recording
 from llm_latency_lens.model.request import HttpRequest, Request, Target
@@ -24,7 +25,7 @@ from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
 from llm_latency_lens.units import MonoNs
 from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
-from llm_latency_lens.workload.workload import request_for
+from llm_latency_lens.workload.workload import characters_of, request_for
 
 
 class Tally(Struct, frozen=True):
@@ -44,11 +45,20 @@ class Lane(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """A request ready to be sent, to which arm, and the most that it can cost (where a cap is kept)."""
+    """A request ready to be sent, to which arm, and the most that it can cost (where a cap is kept).
+
+    `characters` is the length of what it asks.
+    """
 
     arm: int
     request: HttpRequest
     worst: Decimal | None
+    characters: int
+
+
+def _may_be_billed(recording: Recording) -> bool:
+    head = recording.head
+    return may_be_billed(recording.marks, head.status if head is not None else None)
 
 
 class Engine:
@@ -158,7 +168,7 @@ class Engine:
         if order.cap is not None and lane.arm.price is not None:
             generates = lane.arm.target.dialect not in UNSTREAMED
             worst = worst_case(wish, lane.arm.price, generates=generates)
-        return Call(number, lane.encode(wish, lane.arm.target), worst)
+        return Call(number, lane.encode(wish, lane.arm.target), worst, characters_of(wish))
 
     async def _afford(self, call: Call) -> bool:
         """Reserve what the call can cost; False where the cap leaves no money for it."""
@@ -176,7 +186,9 @@ class Engine:
                 recording = await lane.transport.exchange(request, self._order.limits)
             finally:
                 self._count_exchange(-1)
-            again = await self._waited(recording, item.number, retry)
+            # Under a cap one reservation pays one attempt that may be billed.
+            billed = call.worst is not None and _may_be_billed(recording)
+            again = not billed and await self._waited(recording, item.number, retry)
             if not again:
                 self._slots.put_nowait(MonoNs(recording.marks.ended))
             self._sink(
@@ -190,8 +202,9 @@ class Engine:
                     retry=retry,
                     superseded=again,
                     arm=call.arm,
-                    # Failures that are tried again cost nothing, so the reservation goes on.
+                    # What is tried again cost nothing, so the reservation goes on.
                     reserved=None if again else call.worst,
+                    prompt_characters=call.characters,
                 )
             )
             if not again:

@@ -83,7 +83,13 @@ class Run:
         self._sinks = sinks
         self._raw = raw
         self._subjects = tuple(
-            subject_of(arm.target, order.limits, streamed=order.workload.stream, price=arm.price)
+            subject_of(
+                arm.target,
+                order.limits,
+                streamed=order.workload.stream,
+                price=arm.price,
+                book=order.book,
+            )
             for arm in order.arms
         )
         self._seats: dict[int, _Seat] = {}

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from llm_latency_lens.cost.billable import may_be_billed
 from llm_latency_lens.cost.budget import Answer, Budget
-from llm_latency_lens.model.record import OutcomeKind, Record
-
-_FREE = frozenset({OutcomeKind.ERROR_CONNECT, OutcomeKind.ERROR_HTTP, OutcomeKind.NOT_SENT})
-"""Outcomes that no provider charges for."""
+from llm_latency_lens.model.record import Record
 
 
 class Treasury:
@@ -28,12 +26,14 @@ class Treasury:
         self._answer(worker, returned)
 
     def settle(self, worker: int, reserved: Decimal, record: Record) -> None:
-        """An attempt has ended; where nobody says what it cost, it cost all that was reserved."""
-        actual = Decimal(0)
-        if record.cost is not None:
-            actual = record.cost.total
-        elif record.outcome.kind not in _FREE:
-            actual = reserved
+        """An attempt has ended; where no final counts say what it cost, it cost all of its reservation.
+
+        An estimate is not enough, unless it is above the reservation already.
+        """
+        actual = record.cost.total if record.cost is not None else Decimal(0)
+        is_known = record.cost is not None and not record.cost.estimated
+        if not is_known and may_be_billed(record.marks, record.outcome.status):
+            actual = max(actual, reserved)
             self.assumed += 1
         self.budget.settle(worker, reserved, actual)
         if self.budget.free < 0:

@@ -172,9 +172,7 @@ class _MessageReader:
 
 
 def _billing(usage: dict[str, Any]) -> tuple[Billing, ...]:
-    fast = "fast" if text_of(usage, "speed") == "fast" else None
-    billing = billing_of(usage, fast)
-    return (billing,) if billing is not None else ()
+    return billing_of(usage, "fast" if text_of(usage, "speed") == "fast" else None)
 
 
 def _known(new: int | None, old: int | None) -> int | None:

@@ -217,9 +217,7 @@ def _on_metadata(value: Json) -> Iterator[StreamEvent]:
     usage = object_of(value, "usage")
     if usage:
         yield _usage(usage)
-    billing = billing_of(usage, text_of(object_of(value, "serviceTier"), "type"))
-    if billing is not None:
-        yield billing
+    yield from billing_of(usage, text_of(object_of(value, "serviceTier"), "type"))
     latency = seconds_of(object_of(value, "metrics"), "latencyMs", 1e-3)
     if latency is not None:
         yield ServerTimings(total=latency)

@@ -22,14 +22,14 @@ _TIERS = ("service_tier", "serviceTier", "trafficType")
 _MOST = Decimal(10) ** 9
 
 
-def billing_of(usage: object, tier: str | None = None) -> Billing | None:
-    """What a usage object says of the price; `tier` is what was said beside it. None for nothing."""
+def billing_of(usage: object, tier: str | None = None) -> tuple[Billing, ...]:
+    """What a usage object says of the price, if anything; `tier` is what was said beside it."""
     named = (text_of(usage, name) for name in _TIERS)
     tier = tier or next((name for name in named if name), None)
     charged = _charged(usage) if isinstance(usage, dict) else None
     if tier is None and charged is None:
-        return None
-    return Billing(_service(tier) if tier else None, charged)
+        return ()
+    return (Billing(_service(tier) if tier else None, charged),)
 
 
 def dollars_of(value: object) -> Decimal | None:

@@ -168,9 +168,7 @@ class _ChunkReader:
         usage = object_of(value, "usageMetadata")
         if usage:
             yield _usage(usage)
-        billing = billing_of(usage)
-        if billing is not None:
-            yield billing
+        yield from billing_of(usage)
 
 
 def _candidate(candidate: dict[str, Any]) -> Iterator[StreamEvent]:

@@ -169,9 +169,7 @@ class _ChunkReader:
         usage = usage_of(chunk.usage)
         if usage is not None:
             yield usage
-        billing = billing_of(chunk.usage, chunk.service_tier)
-        if billing is not None:
-            yield billing
+        yield from billing_of(chunk.usage, chunk.service_tier)
         timings = timings_of(chunk.timings)
         if timings is not None:
             yield timings

@@ -84,9 +84,7 @@ def _events(value: dict[str, Any]) -> Iterator[StreamEvent]:
             output=0,
             cached=count_of(details, "cached_tokens"),
         )
-    billing = billing_of(usage)
-    if billing is not None:
-        yield billing
+    yield from billing_of(usage)
     yield Finish("stop")
 
 

@@ -184,9 +184,7 @@ class _ResponseReader:
         usage = object_of(response, "usage")
         if usage:
             yield _usage(usage)
-        billing = billing_of(usage, text_of(response, "service_tier"))
-        if billing is not None:
-            yield billing
+        yield from billing_of(usage, text_of(response, "service_tier"))
 
 
 def _identity(response: dict[str, Any]) -> Identity:

@@ -43,6 +43,12 @@ def request_for(workload: Workload, phase: str, number: int, arms: int = 1) -> R
     return msgspec.structs.replace(workload.wish, messages=messages)
 
 
+def characters_of(request: Request) -> int:
+    """The length of what a request asks: its messages and its tools."""
+    tools = sum(len(f"{t.name}{t.description}{t.parameters}") for t in request.tools)
+    return sum(len(message.content) for message in request.messages) + tools
+
+
 def nonce(seed: int, phase: str, number: int) -> str:
     """Twelve hex digits; reproducible from the run's seed."""
     return hashlib.blake2b(f"{seed}/{phase}/{number}".encode(), digest_size=6).hexdigest()
