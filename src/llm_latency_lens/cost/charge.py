@@ -16,6 +16,8 @@ from llm_latency_lens.model.record import Charge, TokenCounts
 _COUNTED = frozenset({"usage", "usage_minus_hidden"})
 """Sources of a count that the provider will bill by; any other makes the charge an estimate."""
 _CHARACTERS_A_TOKEN = 4
+_MOST_CHARACTERS = 32
+"""A prompt with more characters a token has more tokens than were counted."""
 
 
 class Lengths(Struct, frozen=True):
@@ -50,13 +52,16 @@ def charge_or_estimate(
 
     None where nothing has answered, the prompt's length is unknown, or a rate that matters is.
     """
+    counted = tokens.input or 0
+    if lengths.asked > _MOST_CHARACTERS * counted:
+        counted, tokens = _tokens(lengths.asked), msgspec.structs.replace(tokens, final=False)
     found = charge(tokens, price, service)
-    if tokens.final or not tokens.events or not (tokens.input or lengths.asked):
+    if tokens.final or not tokens.events or not counted:
         return found
     least = max(tokens.output or 0, tokens.events)
     guessed = msgspec.structs.replace(
         tokens,
-        input=tokens.input or _tokens(lengths.asked),
+        input=counted,
         output=max(least, _tokens(lengths.answered)),
         source="estimate",
     )
