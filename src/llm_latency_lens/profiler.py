@@ -8,7 +8,6 @@ print(result.metrics["ttft"].p95)
 """
 
 import asyncio
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -26,7 +25,7 @@ from llm_latency_lens.criteria.precision import parse_precision
 from llm_latency_lens.criteria.until import PrecisionWatch
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.interpret.interpret import interpret, subject_of
-from llm_latency_lens.load import Load, check_arrivals, plan_of
+from llm_latency_lens.load import Load, check_arrivals, check_salt, plan_of
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import Calibration
@@ -34,7 +33,7 @@ from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt, Recording, StampSource
 from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Result
-from llm_latency_lens.model.run import ArmSpec, RunHeader
+from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.providers.plugin import load_plugins, provider_names, with_plugins
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.providers.target import resolve_target
@@ -42,14 +41,11 @@ from llm_latency_lens.providers.where import Where
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.books import Books, Money
 from llm_latency_lens.runner.cap import check_cap
-from llm_latency_lens.runner.environment import (
-    describe_environment,
-    describe_machine,
-    usable_cpus,
-)
+from llm_latency_lens.runner.environment import describe_machine, usable_cpus
+from llm_latency_lens.runner.header import make_header
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.run import RawSink, Run, Sink
-from llm_latency_lens.schedule.check import check_plan, schedule_hash
+from llm_latency_lens.schedule.check import check_plan
 from llm_latency_lens.schedule.share import planned_rate
 from llm_latency_lens.store.calibrations import load_calibration
 from llm_latency_lens.transport.exchange import LiveTransport
@@ -60,7 +56,6 @@ from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import (
     Workload,
     characters_of,
-    describe_workload,
     of_prompts,
     request_for,
 )
@@ -220,7 +215,8 @@ class Profiler:
         check_source(load.stamps)
         check_arrivals(plan)
         _check_conditions(load)
-        asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed)
+        salt = secrets.token_hex(4) if load.nonce_salt is None else check_salt(load.nonce_salt)
+        asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed, salt=salt)
         workers = load.workers or max(usable_cpus() - 1, 1)
         most = plan.phases[-1].arrival.concurrency
         order = Order(
@@ -239,7 +235,15 @@ class Profiler:
         calibration = load_calibration(describe_machine(), workers)
         return Benchmark(
             order=order,
-            header=self._header(order, load, command, question),
+            header=make_header(
+                order,
+                self._clock.wall(),
+                tuple(command),
+                question=question,
+                goodput=load.goodput,
+                priced_as=self._price_as,
+                plugins={p.name: f"{p.distribution} {p.version}" for p in self._plugins},
+            ),
             goodput=load.goodput,
             until=load.until_precise,
             calibration=calibration.for_workers(workers) if calibration else None,
@@ -283,43 +287,6 @@ class Profiler:
         if until is None:
             return result
         return msgspec.structs.replace(result, precision=until.precision())
-
-    def _header(
-        self, order: Order, load: Load, command: Sequence[str], question: Mapping[str, Any] | None
-    ) -> RunHeader:
-        spec = {
-            "target": self.target.public_name,
-            "arms": [msgspec.to_builtins(_spec_of(arm)) for arm in order.arms],
-            "base_url": str(self.target.base_url),
-            "proxy": str(self.target.proxy) if self.target.proxy else None,
-            "plan": msgspec.to_builtins(order.plan),
-            "workload": describe_workload(order.workload),
-            "limits": msgspec.to_builtins(order.limits),
-            "workers": order.workers,
-            "retries": order.retries,
-            "stamps": order.stamps,
-            "price_as": self.target.price_as,
-            "price": msgspec.to_builtins(order.arms[0].price),
-            "priced_as": self._price_as,
-            "max_cost": str(order.cap) if order.cap is not None else None,
-            "goodput": load.goodput,
-            "question": question,
-            "dialect": self.target.dialect,
-            "plugins": {p.name: f"{p.distribution} {p.version}" for p in self._plugins},
-        }
-        started = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC)
-        return RunHeader(
-            id=f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-            started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            command=tuple(command),
-            spec=spec,
-            spec_sha256=hashlib.sha256(
-                msgspec.json.encode(spec, order="deterministic")
-            ).hexdigest(),
-            schedule_sha256=schedule_hash(order.plan),
-            environment=describe_environment(),
-            seed=order.plan.seed,
-        )
 
 
 def _check_conditions(load: Load) -> None:
@@ -386,14 +353,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
-
-
-def _spec_of(arm: Arm) -> ArmSpec:
-    return ArmSpec(
-        target=arm.target.public_name,
-        base_url=str(arm.target.base_url),
-        price=msgspec.to_builtins(arm.price),
-    )
 
 
 def _cap(money: Money) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from llm_latency_lens.errors import UsageError
+from llm_latency_lens.load import check_salt
 from llm_latency_lens.model.request import Message, Request
 from llm_latency_lens.workload.prompts import read_conversations
-from llm_latency_lens.workload.workload import Workload, of_prompts, request_for
+from llm_latency_lens.workload.workload import TAG_CHARACTERS, Workload, of_prompts, request_for
 
 TWO = Workload(
     conversations=of_prompts(("one", "two"), "sys"), wish=Request(messages=(), max_tokens=3), seed=5
@@ -34,6 +35,21 @@ def test_the_nonce_comes_from_the_seed() -> None:
     other = msgspec.structs.replace(TWO, seed=6)
     assert request_for(other, "measure", 0) != request_for(TWO, "measure", 0)
     assert request_for(TWO, "warmup", 0) != request_for(TWO, "measure", 0)
+
+
+def test_a_run_has_prompts_of_its_own_even_with_the_seed_of_another() -> None:
+    """Another salt makes other tags of the same length; the same salt makes the same again."""
+    salted = [msgspec.structs.replace(TWO, salt=salt) for salt in ("a", "b", "a")]
+    first, other, again = (request_for(w, "measure", 0).messages[0].content for w in salted)
+    assert first == again != other
+    assert len(first) == len(other) == len("sys") + TAG_CHARACTERS
+
+
+@pytest.mark.parametrize("salt", ["", "a b", "x" * 65, "\x1b[31m", "ü"])
+def test_a_salt_that_reports_could_not_show_is_refused(salt: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(UsageError, match="--nonce-salt"):
+        check_salt(salt)
 
 
 def test_a_workload_travels_to_workers() -> None:

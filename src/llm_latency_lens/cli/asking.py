@@ -119,7 +119,10 @@ def _wish(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for 
     )
 
 
-_LOAD = ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "retries")
+_LOAD = (
+    *("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "retries"),
+    "nonce_salt",
+)
 
 
 def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for a quick --help

@@ -134,7 +134,13 @@ LOAD = (
     option(
         "--nonce/--no-nonce",
         default=True,
-        help="Begin each prompt differently, so that no prompt cache hits.",
+        help="Begin each prompt with a tag of its own, so that no prompt cache hits.",
+    ),
+    option(
+        "--nonce-salt",
+        metavar="TEXT",
+        help="Make the same tags again as a run with this salt and seed."
+        "  [default: another in every run]",
     ),
 )
 PRICES = (

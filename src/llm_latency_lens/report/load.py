@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.result import (
@@ -23,6 +24,7 @@ from llm_latency_lens.units import (
     format_rate,
     format_size,
 )
+from llm_latency_lens.workload.workload import TAG_CHARACTERS, TAG_TOKENS
 
 _TONES: dict[Verdict, Tone] = {
     "VALID": "good",
@@ -115,6 +117,17 @@ def _asked(result: Result) -> Iterator[Fact]:
     yield Fact("asked for", f"{asked}, {_until(result)}", f"seed {result.run['seed']}")
     sent = f"{offered.sent:,} of {offered.planned:,} planned requests sent"
     yield Fact("offered", sent, _warmup(result))
+    yield _prompts(result.run["spec"]["workload"])
+
+
+def _prompts(workload: dict[str, Any]) -> Fact:
+    """Whether prompts are unlike each other, and what that adds to them."""
+    if not workload["nonce"]:
+        return Fact("prompts", "repeated as they are", "a prompt cache may answer for the model")
+    words = f"{TAG_CHARACTERS} characters, about {TAG_TOKENS} tokens more"
+    salt = workload.get("salt")
+    again = f"; the same prompts again: --seed {workload['seed']} --nonce-salt {salt}"
+    return Fact("prompts", "each begins with a tag of its own", words + (again if salt else ""))
 
 
 def _rate(result: Result) -> Iterator[Fact]:

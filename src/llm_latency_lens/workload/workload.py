@@ -8,18 +8,29 @@ from msgspec import Struct
 
 from llm_latency_lens.model.request import Image, Message, Request
 
+TAG_CHARACTERS = 15
+"""What a tag adds to a prompt: twelve hex digits, brackets and a blank."""
+TAG_TOKENS = 9
+"""The same in tokens, about: tokenizers cut hex digits into numbers and letters."""
+
 
 class Workload(Struct, frozen=True, kw_only=True):
-    """Conversations to ask in turn, and how: `wish` is the request without its messages.
+    """Conversations to ask in turn, and how.
 
-    With `nonce`, the first message begins with a tag that no other request of any run has (as
-    long as seeds differ), so that no prompt cache, ours or the provider's, answers for the model.
+    Attributes:
+        conversations: the messages of each.
+        wish: the request without its messages.
+        nonce: the first message begins with a tag that no other request of any run has, so that
+            no prompt cache, ours or the provider's, answers for the model.
+        seed: of the run.
+        salt: what the tags are made of besides the seed; another one in every run.
     """
 
     conversations: tuple[tuple[Message, ...], ...]
     wish: Request = Request(messages=())
     nonce: bool = True
     seed: int = 0
+    salt: str = ""
 
     @property
     def stream(self) -> bool:
@@ -39,7 +50,7 @@ def request_for(workload: Workload, phase: str, number: int, arms: int = 1) -> R
     """The wish of request `number` of `phase`; of `arms` targets each is asked the same in turn."""
     messages = workload.conversations[number // arms % len(workload.conversations)]
     if workload.nonce:
-        messages = _tagged(messages, nonce(workload.seed, phase, number))
+        messages = _tagged(messages, nonce(workload, phase, number))
     return msgspec.structs.replace(workload.wish, messages=messages)
 
 
@@ -49,9 +60,10 @@ def characters_of(request: Request) -> int:
     return sum(len(message.content) for message in request.messages) + tools
 
 
-def nonce(seed: int, phase: str, number: int) -> str:
-    """Twelve hex digits; reproducible from the run's seed."""
-    return hashlib.blake2b(f"{seed}/{phase}/{number}".encode(), digest_size=6).hexdigest()
+def nonce(workload: Workload, phase: str, number: int) -> str:
+    """Twelve hex digits; reproducible from the run's seed and salt."""
+    source = f"{workload.salt}/{workload.seed}/{phase}/{number}"
+    return hashlib.blake2b(source.encode(), digest_size=6).hexdigest()
 
 
 def _tagged(messages: tuple[Message, ...], tag: str) -> tuple[Message, ...]:
