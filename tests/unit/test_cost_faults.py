@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from llm_latency_lens.cost.bound import worst_case
-from llm_latency_lens.cost.budget import Purse
+from llm_latency_lens.cost.budget import Budget, Purse
 from llm_latency_lens.cost.price import Price, Rates
 from llm_latency_lens.interpret.interpret import Subject, interpret
 from llm_latency_lens.model.record import Record
@@ -128,7 +128,7 @@ def _pool() -> tuple[Exchange, ...]:
 
 def _settled(record: Record) -> Decimal:
     """What the cap is charged for one attempt."""
-    treasury = Treasury(Decimal(1), 1, lambda *_: None)
+    treasury = Treasury(Budget(Decimal(1), 1), lambda *_: None)
     treasury.asked(0, RESERVED, Decimal(0))
     treasury.settle(0, RESERVED, record)
     return treasury.budget.spent
@@ -174,7 +174,8 @@ class Life:
         self.cap = RESERVED * self.random.randint(1, 12) * Decimal("1.1")
         self.bill = Decimal(0)
         self.answers: dict[int, Decimal | None] = {}
-        self.treasury = Treasury(self.cap, workers, self.answers.__setitem__)
+        budget = Budget(self.cap, workers, careful=self.random.random() < 0.5)
+        self.treasury = Treasury(budget, self.answers.__setitem__)
         self.purses = [Purse() for _ in range(workers)]
         self.in_flight = [0] * workers
         self.left = [self.random.randint(1, 8) for _ in range(workers)]

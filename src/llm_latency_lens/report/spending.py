@@ -97,7 +97,9 @@ def _cap(cost: Cost) -> Iterator[Fact]:
     stopped = "the cap stopped the run" if cost.cap["broke"] else "kept"
     yield Fact("cap", spent, stopped, "warn" if cost.cap["broke"] else "plain")
     if Decimal(cost.cap["overrun"]):
-        words = "the server generated more than it was allowed to"
+        words = (
+            "charged beyond the most that requests were to cost; later ones reserved that much more"
+        )
         yield Fact("overrun", _money(cost.cap["overrun"]), words, "bad")
     if cost.cap["assumed"]:
         words = "no final token counts came: counted as their worst case"

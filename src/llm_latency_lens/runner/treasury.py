@@ -9,12 +9,10 @@ from llm_latency_lens.model.record import Record
 
 
 class Treasury:
-    """Keeps the budget of a run under a cap; `tell` carries an answer (None: broke) to a worker."""
+    """Keeps a run's `budget` under its cap; `tell` carries an answer (None: broke) to a worker."""
 
-    def __init__(
-        self, cap: Decimal, workers: int, tell: Callable[[int, Decimal | None], None]
-    ) -> None:
-        self.budget = Budget(cap, workers)
+    def __init__(self, budget: Budget, tell: Callable[[int, Decimal | None], None]) -> None:
+        self.budget = budget
         self.broke = False
         self.assumed = 0
         self._tell = tell
