@@ -56,6 +56,7 @@ from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import (
     Workload,
     characters_of,
+    kinds_of_request,
     of_prompts,
     request_for,
 )
@@ -299,8 +300,9 @@ def _check_conditions(load: Load) -> None:
 def _check_requests(order: Order) -> None:
     """Refuse what a provider has no word for, before a worker meets it. Raises UsageError."""
     for target in (arm.target for arm in order.arms):
-        request = request_for(order.workload, "measure", 0)
-        load_dialect(target.dialect).encode(request, target)
+        for number in kinds_of_request(order.workload):
+            request = request_for(order.workload, "measure", number)
+            load_dialect(target.dialect).encode(request, target)
 
 
 def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Result:

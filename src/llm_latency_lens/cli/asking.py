@@ -76,7 +76,7 @@ def _check_files(files: dict[str, str | None]) -> None:
 def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN401 - imported late, for a quick --help
     """What is asked: exactly one of --prompt and --prompt-file."""
     from llm_latency_lens.workload.attachments import read_image  # noqa: PLC0415
-    from llm_latency_lens.workload.prompts import read_conversations  # noqa: PLC0415
+    from llm_latency_lens.workload.prompts import PromptSet, read_prompts  # noqa: PLC0415
     from llm_latency_lens.workload.workload import Workload, of_prompts  # noqa: PLC0415
 
     prompt, path = options["prompt"], options["prompt_file"]
@@ -88,9 +88,9 @@ def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN4
             "--image goes with --prompt; in a prompt file, messages have their own images"
         )
     if path is not None:
-        conversations = read_conversations(pathlib.Path(path), options["system"])
+        prompts = read_prompts(pathlib.Path(path), options["system"])
     elif prompt is not None and prompt.strip():
-        conversations = of_prompts((prompt,), options["system"], images)
+        prompts = PromptSet(of_prompts((prompt,), options["system"], images), ())
     else:
         empty = (
             "--prompt is empty"
@@ -98,7 +98,12 @@ def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN4
             else "give --prompt TEXT or --prompt-file PATH"
         )
         raise UsageError(f"nothing to ask: {empty}")
-    return Workload(conversations=conversations, wish=_wish(options), nonce=nonce)
+    return Workload(
+        conversations=prompts.conversations,
+        changes=prompts.changes,
+        wish=_wish(options),
+        nonce=nonce,
+    )
 
 
 _SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "sampling_seed", "reasoning", "thinking_budget", "min_tokens", "stream")  # fmt: skip

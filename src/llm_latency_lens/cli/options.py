@@ -55,7 +55,10 @@ TARGET = (
 REQUEST = (
     option("--prompt", "-p", metavar="TEXT", help="The prompt."),
     option(
-        "--prompt-file", "-f", type=click.Path(), help="Prompts from a .txt, .jsonl or .csv file."
+        "--prompt-file",
+        "-f",
+        type=click.Path(),
+        help="Prompts from a file: .txt (one a line), .jsonl or .csv (each with settings of its own).",
     ),
     option("--system", metavar="TEXT", help="System prompt."),
     option("--max-tokens", type=click.IntRange(1), help="Ask for at most this many output tokens."),

@@ -69,7 +69,7 @@ def read_price_file(path: pathlib.Path, providers: Collection[str]) -> tuple[Pri
         ConfigError: it can't be read, or says something wrong: on which line, what, and what is meant.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"can't read price file {str(path)!r}: {error.strerror}") from None

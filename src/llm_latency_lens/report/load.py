@@ -122,12 +122,16 @@ def _asked(result: Result) -> Iterator[Fact]:
 
 def _prompts(workload: dict[str, Any]) -> Fact:
     """Whether prompts are unlike each other, and what that adds to them."""
+    count = workload["conversations"]["count"]
+    prompts = "1 prompt" if count == 1 else f"{count:,} prompts in turn"
     if not workload["nonce"]:
-        return Fact("prompts", "repeated as they are", "a prompt cache may answer for the model")
+        words = "a prompt cache may answer for the model"
+        return Fact("prompts", f"{prompts}, repeated as they are", words)
     words = f"{TAG_CHARACTERS} characters, about {TAG_TOKENS} tokens more"
     salt = workload.get("salt")
     again = f"; the same prompts again: --seed {workload['seed']} --nonce-salt {salt}"
-    return Fact("prompts", "each begins with a tag of its own", words + (again if salt else ""))
+    tagged = f"{prompts}, tagged so that no cache knows them"
+    return Fact("prompts", tagged, words + (again if salt else ""))
 
 
 def _rate(result: Result) -> Iterator[Fact]:

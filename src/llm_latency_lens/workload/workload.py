@@ -14,11 +14,15 @@ TAG_TOKENS = 9
 """The same in tokens, about: tokenizers cut hex digits into numbers and letters."""
 
 
+Conversation = tuple[Message, ...]
+
+
 class Workload(Struct, frozen=True, kw_only=True):
     """Conversations to ask in turn, and how.
 
     Attributes:
         conversations: the messages of each.
+        changes: what each conversation changes of `wish`, by field; () where none does.
         wish: the request without its messages.
         nonce: the first message begins with a tag that no other request of any run has, so that
             no prompt cache, ours or the provider's, answers for the model.
@@ -26,7 +30,8 @@ class Workload(Struct, frozen=True, kw_only=True):
         salt: what the tags are made of besides the seed; another one in every run.
     """
 
-    conversations: tuple[tuple[Message, ...], ...]
+    conversations: tuple[Conversation, ...]
+    changes: tuple[dict[str, Any], ...] = ()
     wish: Request = Request(messages=())
     nonce: bool = True
     seed: int = 0
@@ -48,10 +53,12 @@ def of_prompts(
 
 def request_for(workload: Workload, phase: str, number: int, arms: int = 1) -> Request:
     """The wish of request `number` of `phase`; of `arms` targets each is asked the same in turn."""
-    messages = workload.conversations[number // arms % len(workload.conversations)]
+    index = number // arms % len(workload.conversations)
+    messages = workload.conversations[index]
     if workload.nonce:
         messages = _tagged(messages, nonce(workload, phase, number))
-    return msgspec.structs.replace(workload.wish, messages=messages)
+    changes = workload.changes[index] if workload.changes else {}
+    return msgspec.structs.replace(workload.wish, messages=messages, **changes)
 
 
 def characters_of(request: Request) -> int:
@@ -72,13 +79,25 @@ def _tagged(messages: tuple[Message, ...], tag: str) -> tuple[Message, ...]:
     return (Message(first.role, f"[{tag}] {first.content}", first.images), *messages[1:])
 
 
+def kinds_of_request(workload: Workload) -> tuple[int, ...]:
+    """Numbers of requests that stand for all: one for each set of fields that a prompt changes."""
+    kinds = {frozenset(changes): number for number, changes in enumerate(workload.changes)}
+    return tuple(kinds.values()) or (0,)
+
+
 def describe_workload(workload: Workload) -> dict[str, Any]:
     """What was asked, without the prompts' text: their number, length and hash."""
     texts = [message.content for messages in workload.conversations for message in messages]
-    described: dict[str, Any] = msgspec.to_builtins(workload)
+    changed = sorted({name for changes in workload.changes for name in changes})
+    digest = hashlib.sha256("\x00".join(texts).encode())
+    if changed:
+        digest.update(msgspec.json.encode(workload.changes, order="deterministic"))
+    bare = msgspec.structs.replace(workload, conversations=(), changes=())
+    described: dict[str, Any] = msgspec.to_builtins(bare)
     described["conversations"] = {
         "count": len(workload.conversations),
         "characters": sum(map(len, texts)),
-        "sha256": hashlib.sha256("\x00".join(texts).encode()).hexdigest(),
+        "sha256": digest.hexdigest(),
     }
+    described["changes"] = changed
     return described
