@@ -41,6 +41,9 @@ class Load(Struct, frozen=True, kw_only=True):
         max_cost: a cap on what the run may cost, in dollars or as text such as "$2"; every send first
             reserves the most that it can cost.
         stamps: whose clock stamps arrivals.
+        abort_on: conditions that end the run early, such as "error_rate>50%". A target whose first
+            five requests fail alike for a permanent reason, or that fails a hundred times in a row,
+            ends it in any case, unless this is "never".
     """
 
     rate: float | str | None = None
@@ -57,6 +60,7 @@ class Load(Struct, frozen=True, kw_only=True):
     retries: int = 0
     max_cost: Decimal | str | None = None
     stamps: StampSource = "auto"
+    abort_on: str = ""
 
 
 def plan_of(load: Load, seed: int) -> Plan:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.cost.book import PriceBook, open_price_book, price_named
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.criteria.abort import NEVER, AbortWatch, parse_abort
 from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.criteria.precision import parse_precision
 from llm_latency_lens.criteria.until import PrecisionWatch
@@ -32,7 +33,7 @@ from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt, Recording, StampSource
 from llm_latency_lens.model.request import Limits, Target
-from llm_latency_lens.model.result import Result
+from llm_latency_lens.model.result import Abort, Result
 from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.providers.plugin import load_plugins, provider_names, with_plugins
 from llm_latency_lens.providers.signing import signer
@@ -75,7 +76,7 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     """A run that is ready to go: what will be done, and how it will be described. Pure data.
 
     `calibration` says how well this machine measures, where that is known; `until` is a precision that
-    ends the run, such as `ttft.p95+-5%`.
+    ends the run, such as `ttft.p95+-5%`; `abort_on` has the conditions that end it early.
     """
 
     order: Order
@@ -83,6 +84,7 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     goodput: str
     calibration: Calibration | None = None
     until: str = ""
+    abort_on: str = ""
 
 
 class Profiler:
@@ -230,6 +232,7 @@ class Profiler:
             stamps=load.stamps,
             cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
             book=None if against else self.answer_book(),
+            pause_if_dead=load.abort_on.strip() != NEVER,
         )
         check_cap(order)
         _check_requests(order)
@@ -242,11 +245,13 @@ class Profiler:
                 tuple(command),
                 question=question,
                 goodput=load.goodput,
+                abort_on=load.abort_on,
                 priced_as=self._price_as,
                 plugins={p.name: f"{p.distribution} {p.version}" for p in self._plugins},
             ),
             goodput=load.goodput,
             until=load.until_precise,
+            abort_on=load.abort_on,
             calibration=calibration.for_workers(workers) if calibration else None,
         )
 
@@ -275,16 +280,18 @@ class Profiler:
         prepared = load if isinstance(load, Benchmark) else self.prepare(load, workload)
         summary = Summary(parse_limits(prepared.goodput))
         until = PrecisionWatch(parse_precision(prepared.until)) if prepared.until else None
+        abort = AbortWatch(parse_abort(prepared.abort_on))
         ending: list[asyncio.Task[None]] = []
 
         def look(record: Record) -> None:
-            if until is not None and until.add(record) and not ending:
+            is_over = until is not None and until.add(record)
+            if (abort.add(record) or is_over) and not ending:
                 ending.append(asyncio.create_task(run_.stop()))
 
         run_ = Run(prepared.order, self._clock, (*sinks, summary.add, look), raw)
         if on_run is not None:
             on_run(run_)
-        result = conclude(prepared, summary, await run_.execute())
+        result = conclude(prepared, summary, await run_.execute(), abort.abort)
         if until is None:
             return result
         return msgspec.structs.replace(result, precision=until.precision())
@@ -293,6 +300,7 @@ class Profiler:
 def _check_conditions(load: Load) -> None:
     """Raises UsageError where a condition of the load can't be read."""
     parse_limits(load.goodput)
+    parse_abort(load.abort_on)
     if load.until_precise:
         parse_precision(load.until_precise)
 
@@ -305,7 +313,9 @@ def _check_requests(order: Order) -> None:
             load_dialect(target.dialect).encode(request, target)
 
 
-def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Result:
+def conclude(
+    prepared: Benchmark, summary: Summary, books: Books | None, abort: Abort | None = None
+) -> Result:
     """The result document of a run: from its records, and its books (None: only records are left)."""
     phase = prepared.order.plan.phases[-1]
     measured = books.phases["measure"] if books else None
@@ -332,6 +342,7 @@ def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Resu
         machine=books.machine if books else None,
         calibration=prepared.calibration,
         advise=advise_failure,
+        abort=abort,
     )
     return build_result(summary, setting)
 

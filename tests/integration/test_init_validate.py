@@ -168,7 +168,17 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
     assert first["spec_sha256"] == again["spec_sha256"] != other["spec_sha256"]
     spec = first["spec"]
     assert sorted(spec) == [
-        *("arms", "base_url", "dialect", "goodput", "limits", "max_cost", "plan", "plugins"),
+        *(
+            "abort_on",
+            "arms",
+            "base_url",
+            "dialect",
+            "goodput",
+            "limits",
+            "max_cost",
+            "plan",
+            "plugins",
+        ),
         *("price", "price_as", "priced_as", "proxy", "question", "retries", "stamps", "target"),
         *("workers", "workload"),
     ]

@@ -140,6 +140,7 @@ def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, fo
         until_precise=options.get("until_precise") or "",
         max_cost=options.get("max_cost"),
         stamps=options.get("stamps") or "auto",
+        abort_on=options.get("abort_on") or "",
         workers=parse_workers(options["workers"]),
     )
 

@@ -130,6 +130,12 @@ LOAD = (
         default=0,
         help="Try a request again that failed for a passing reason (a tenth of all, at most).",
     ),
+    option(
+        "--abort-on",
+        metavar="CONDITIONS|never",
+        help="End the run where this holds for the last 100 requests, such as 'error_rate>50%'."
+        "  [default: where the first 5 fail alike for a permanent reason, or 100 in a row]",
+    ),
     option("--workers", default="auto", metavar="N|auto", help="Measuring processes."),
     option(
         "--seed", type=click.IntRange(0), help="Seed of everything random; stored with the run."

@@ -15,6 +15,7 @@ from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import KINDS, Calibration
 from llm_latency_lens.model.result import (
     HEADLINE,
+    Abort,
     Check,
     Cost,
     Distribution,
@@ -38,7 +39,8 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     `client` is what measuring took (processes, CPU, memory); `advise` puts a failure's remedy in words;
     `cap` is what became of a cap on the cost, where there was one. Vitals, machine and calibration are
-    what the checks of the client look at, where they are known.
+    what the checks of the client look at, where they are known. `abort` says why the run was ended
+    early, where it was.
     """
 
     header: RunHeader
@@ -52,6 +54,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     vitals: tuple[Vitals, ...] = ()
     machine: MachineVitals | None = None
     calibration: Calibration | None = None
+    abort: Abort | None = None
 
 
 def build_result(summary: Summary, setting: Setting) -> Result:
@@ -87,9 +90,18 @@ def build_result(summary: Summary, setting: Setting) -> Result:
         throughput=_throughput(summary, checks),
         goodput=_goodput(summary, setting, checks),
         cost=_cost(summary, setting),
+        abort=_abort(setting),
         quality=_quality(summary, checks, setting),
         targets={setting.target: {"requests": sum(summary.outcomes.values())}},
     )
+
+
+def _abort(setting: Setting) -> Abort | None:
+    abort = setting.abort
+    if abort is None or abort.failure is None:
+        return abort
+    failure = msgspec.structs.replace(abort.failure, advice=setting.advise(abort.failure))
+    return msgspec.structs.replace(abort, failure=failure)
 
 
 def _judged(name: str, found: Distribution, checks: tuple[Check, ...]) -> Distribution:

@@ -99,6 +99,20 @@ class Failure(Struct, frozen=True, kw_only=True):
     advice: str = ""
 
 
+class Abort(Struct, frozen=True, kw_only=True):
+    """Why a run was ended before its time.
+
+    Attributes:
+        condition: the condition that was met, as it was written.
+        words: what was seen.
+        failure: the most frequent failure then.
+    """
+
+    condition: str
+    words: str
+    failure: Failure | None = None
+
+
 class Tokens(Struct, frozen=True, kw_only=True):
     """Token totals over successful requests; null where no request said. `sources` counts requests."""
 
@@ -304,6 +318,7 @@ class Result(Struct, frozen=True, kw_only=True):
     goodput: Goodput | None
     cost: Cost | None
     precision: Precision | None = None
+    abort: Abort | None = None
     quality: Quality
     targets: dict[str, dict[str, Any]]
     schema: str = RESULT_SCHEMA

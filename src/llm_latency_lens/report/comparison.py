@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from llm_latency_lens.model.comparison import ArmResult, Comparison, Contrast
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
+from llm_latency_lens.report.ending import abort_words
 from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate
 
 _LESS_MORE: dict[str, tuple[str, str]] = {
@@ -64,6 +65,8 @@ def _why(contrast: Contrast) -> str:
 
 
 def _verdict(comparison: Comparison) -> Iterator[Block]:
+    if comparison.abort is not None:
+        yield Note(f"stopped: {abort_words(comparison.abort)}", "bad")
     if comparison.verdict == "INVALID":
         reasons = "; ".join(_reasons(comparison))
         yield Note(f"INVALID: the difference can't be told from a bias: {reasons}", "bad")

@@ -18,6 +18,7 @@ from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.retry import BUDGET, wait_before_retry
+from llm_latency_lens.runner.streak import PAUSE_NS, FailureStreak
 from llm_latency_lens.runner.wallet import Wallet
 from llm_latency_lens.schedule.interleave import arm_of
 from llm_latency_lens.schedule.plan import Phase
@@ -93,6 +94,7 @@ class Engine:
         self._stopped = False
         self._stopping = asyncio.Event()
         self._retried = 0
+        self._streak = FailureStreak()
         self._failure: BaseException | None = None
 
     @property
@@ -152,6 +154,8 @@ class Engine:
                 break
             if not await self._afford(call):
                 break
+            if self._streak.is_dead and self._order.pause_if_dead:
+                await self._clock.sleep_until(MonoNs(self._clock.now() + PAUSE_NS))
             await self._clock.sleep_until(intended)
             self.started += 1
             task = asyncio.create_task(self._attempt(phase, item, call, intended))
@@ -186,6 +190,7 @@ class Engine:
                 recording = await lane.transport.exchange(request, self._order.limits)
             finally:
                 self._count_exchange(-1)
+            self._streak.add(recording)
             # Under a cap one reservation pays one attempt that may be billed.
             billed = call.worst is not None and _may_be_billed(recording)
             again = not billed and await self._waited(recording, item.number, retry)
