@@ -4,6 +4,7 @@ A target that answers nothing but errors is not measured by asking on. Condition
 hundred requests of a target, and hold only where chance does not explain what was seen.
 """
 
+import functools
 from collections import deque
 from collections.abc import Callable
 
@@ -164,8 +165,7 @@ class _Target:
             count = sum(map(_SHARES[condition.share], self._window))
             if not RELATIONS[condition.relation](count / n, condition.limit):
                 continue
-            interval = share_interval(count, n, _CONFIDENCE)
-            if state_of(condition.relation, condition.limit, interval) == "PASS":
+            if state_of(condition.relation, condition.limit, _interval(count, n)) == "PASS":
                 words = f"{condition.share} was {count / n:.0%} over the last {n} requests, which failed most often"
                 return self._abort(condition.text, words)
         return None
@@ -188,6 +188,11 @@ class _Target:
             status=example.status,
             example=example.detail,
         )
+
+
+@functools.lru_cache(maxsize=_WINDOW * _WINDOW)
+def _interval(count: int, n: int) -> tuple[float, float]:
+    return share_interval(count, n, _CONFIDENCE)
 
 
 def _kind(outcome: Outcome) -> tuple[str, str, int | None]:
