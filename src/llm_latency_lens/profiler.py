@@ -56,6 +56,7 @@ from llm_latency_lens.units import parse_money
 from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import (
     Workload,
+    asked_tokens,
     characters_of,
     kinds_of_request,
     of_prompts,
@@ -176,6 +177,7 @@ class Profiler:
             dequeued=intended,
             recording=recording,
             prompt_characters=characters_of(wish),
+            asked_tokens=asked_tokens(wish),
         )
         subject = subject_of(
             self.target,

@@ -117,6 +117,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         arrival_widths=reads.widths,
         widths=_widths(recording, reading),
         characters=sum(reading.tally.characters.values()),
+        asked_tokens=attempt.asked_tokens,
         stamps=stamps,
         late=late,
         tokens=tokens,

@@ -138,6 +138,7 @@ class Record(Struct, frozen=True, kw_only=True):
             () where every one is exact.
         widths: the same of single marks.
         characters: characters of all generated output.
+        asked_tokens: the fewest and the most output tokens that were asked for.
         stamps: whose clock stamped the reads: kernel, user, packet, or mixed where some have no
             kernel stamp.
         late: the largest user-minus-kernel delay seen, in ns.
@@ -173,6 +174,7 @@ class Record(Struct, frozen=True, kw_only=True):
     arrival_widths: tuple[int, ...] = ()
     widths: Widths = Widths()
     characters: int = 0
+    asked_tokens: tuple[int, int | None] = (0, None)
     stamps: str = "none"
     late: int | None = None
     tokens: TokenCounts = TokenCounts()

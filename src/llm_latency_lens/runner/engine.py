@@ -26,7 +26,7 @@ from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
 from llm_latency_lens.units import MonoNs
 from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
-from llm_latency_lens.workload.workload import characters_of, request_for
+from llm_latency_lens.workload.workload import asked_tokens, characters_of, request_for
 
 
 class Tally(Struct, frozen=True):
@@ -48,13 +48,14 @@ class Lane(Struct, frozen=True):
 class Call(Struct, frozen=True):
     """A request ready to be sent, to which arm, and the most that it can cost (where a cap is kept).
 
-    `characters` is the length of what it asks.
+    `characters` is the length of what it asks, `tokens` the fewest and the most that it asks for.
     """
 
     arm: int
     request: HttpRequest
     worst: Decimal | None
     characters: int
+    tokens: tuple[int, int | None]
 
 
 def _may_be_billed(recording: Recording) -> bool:
@@ -172,7 +173,8 @@ class Engine:
         if order.cap is not None and lane.arm.price is not None:
             generates = lane.arm.target.dialect not in UNSTREAMED
             worst = worst_case(wish, lane.arm.price, generates=generates)
-        return Call(number, lane.encode(wish, lane.arm.target), worst, characters_of(wish))
+        request = lane.encode(wish, lane.arm.target)
+        return Call(number, request, worst, characters_of(wish), asked_tokens(wish))
 
     async def _afford(self, call: Call) -> bool:
         """Reserve what the call can cost; False where the cap leaves no money for it."""
@@ -210,6 +212,7 @@ class Engine:
                     # What is tried again cost nothing, so the reservation goes on.
                     reserved=None if again else call.worst,
                     prompt_characters=call.characters,
+                    asked_tokens=call.tokens,
                 )
             )
             if not again:

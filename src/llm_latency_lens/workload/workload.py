@@ -67,6 +67,12 @@ def characters_of(request: Request) -> int:
     return sum(len(message.content) for message in request.messages) + tools
 
 
+def asked_tokens(request: Request) -> tuple[int, int | None]:
+    """The fewest and the most output tokens that a request asks for."""
+    least, most = request.min_tokens or 0, request.max_tokens
+    return (max(least, most or 0) if request.ignore_eos else least), most
+
+
 def nonce(workload: Workload, phase: str, number: int) -> str:
     """Twelve hex digits; reproducible from the run's seed and salt."""
     source = f"{workload.salt}/{workload.seed}/{phase}/{number}"
