@@ -74,7 +74,9 @@ def _tiers(cost: Cost) -> Iterator[Fact]:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} ({count:,} requests)" for name, count in counts.items())
+    return ", ".join(
+        f"{name} ({count:,} request{'s' * (count != 1)})" for name, count in counts.items()
+    )
 
 
 def _doubts(cost: Cost) -> Iterator[Fact]:
