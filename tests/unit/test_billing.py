@@ -15,14 +15,16 @@ from tests.wire.corpus import DONE, chunk
 from llm_latency_lens.cost.book import PriceBook, price_named
 from llm_latency_lens.cost.catalogue import catalogue_price
 from llm_latency_lens.cost.charge import charge
+from llm_latency_lens.cost.estimate import estimate
 from llm_latency_lens.cost.price import Price, Rates, ServiceRates
 from llm_latency_lens.cost.price_file import PriceEntry
+from llm_latency_lens.cost.service import asked_tier
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.interpret.interpret import Subject, interpret, subject_of
-from llm_latency_lens.metrics.spending import Spending, asked_tier
+from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.model.record import Charge, Record, TokenCounts
 from llm_latency_lens.model.recording import Attempt, Ending, EndKind, Head, Marks, Recording
-from llm_latency_lens.model.request import Limits
+from llm_latency_lens.model.request import Limits, Message, Request
 from llm_latency_lens.model.result import Cost
 from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Where
@@ -181,6 +183,26 @@ def test_the_tier_that_was_asked_for(extra: dict[str, Any], tier: str | None) ->
     assert asked_tier(extra) == tier
 
 
+def test_an_estimate_is_of_the_tier_that_is_asked_for() -> None:
+    """Half the price for flex, before anything is sent."""
+    plain = Request(messages=(Message("user", "x" * 400),), max_tokens=100)
+    flex = msgspec.structs.replace(plain, extra={"service_tier": "flex"})
+    whole, half = (estimate((wish,), 10, PRICE) for wish in (plain, flex))
+    assert whole is not None
+    assert half is not None
+    assert whole.high == 2 * half.high
+
+
+def test_a_server_that_names_a_tier_for_each_request_fills_no_memory() -> None:
+    """Sixteen names are kept, the others are counted together."""
+    records = (
+        msgspec.structs.replace(answered(n, 0.0, 1.0), service_tier=f"t{n}") for n in range(99)
+    )
+    tiers = _cost(*records).service_tiers
+    assert len(tiers) == 17
+    assert tiers["others"] == 83
+
+
 def test_m7_the_catalogue_knows_tiers() -> None:
     """M7: gpt-4o by priority: 4.25 for input and 17 for output, per million."""
     price = catalogue_price("openai", "gpt-4o", DAY)
@@ -224,6 +246,14 @@ def test_m7_what_is_counted_twice_is_charged_once() -> None:
     assert absurd.total == (50 * Decimal(1) + 10 * Decimal(10)) / 1_000_000
 
 
+def test_m7_input_that_is_counted_and_not_billed_costs_nothing() -> None:
+    """M7: Cohere counts its template's tokens, and bills those of the prompt."""
+    tokens = TokenCounts(input=71, billed_input=5, output=10, source="usage")
+    found = charge(tokens, PRICE)
+    assert found is not None
+    assert found.input == 5 * Decimal(2) / 1_000_000
+
+
 def _entry(model: str, dollars: int) -> PriceEntry:
     price = Price(rates=Rates(input=Decimal(dollars), output=Decimal(dollars)), source="file")
     return PriceEntry(
@@ -259,6 +289,22 @@ def test_m2_the_model_that_answered_is_charged_and_marked(
         return
     assert found is not None
     assert (found.total, found.model) == (Decimal(total), marked)
+    assert found.estimated == (price is None)
+
+
+def test_m2_a_gateways_answer_is_charged_as_the_model_it_names() -> None:
+    """M2: at an address of its own no price is known; the answer's name has one in the catalogue."""
+    book = PriceBook(DAY)
+    where = Where(base_url="http://127.0.0.1:1/v1")
+    for model in ("my-alias", "gpt-4o"):
+        target = resolve_target(f"openai:{model}", where, {})
+        subject = subject_of(target, Limits(), streamed=True, book=book)
+        found = record(USAGE, subject, model="gpt-4o").cost
+        assert found is not None
+        assert found.total == Decimal("0.0035")
+        assert (found.model, found.estimated) == ("gpt-4o", True)
+    own = resolve_target("vllm:gpt-4o", Where(), {})
+    assert record(USAGE, subject_of(own, Limits(), streamed=True, book=book)).cost is None
 
 
 def test_m2_the_price_of_another_name_is_named() -> None:

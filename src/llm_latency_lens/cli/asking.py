@@ -134,6 +134,8 @@ def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, fo
     """The load that the options ask for."""
     from llm_latency_lens.load import Load  # noqa: PLC0415
 
+    if options["nonce_salt"] is not None and not options["nonce"]:
+        raise UsageError("--nonce-salt and --no-nonce contradict each other: give one of them")
     return Load(
         **{key: options[key] for key in _LOAD},
         goodput=options.get("goodput", ""),

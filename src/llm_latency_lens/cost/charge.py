@@ -52,9 +52,10 @@ def charge_or_estimate(
 
     None where nothing has answered, the prompt's length is unknown, or a rate that matters is.
     """
-    counted = tokens.input or 0
+    counted = (tokens.input if tokens.billed_input is None else tokens.billed_input) or 0
     if lengths.asked > _MOST_CHARACTERS * counted:
-        counted, tokens = _tokens(lengths.asked), msgspec.structs.replace(tokens, final=False)
+        counted = _tokens(lengths.asked)
+        tokens = msgspec.structs.replace(tokens, billed_input=None, final=False)
     found = charge(tokens, price, service)
     if tokens.final or not tokens.events or not counted:
         return found
@@ -74,7 +75,8 @@ def _tokens(characters: int) -> int:
 
 def _amounts(tokens: TokenCounts, rates: Rates) -> dict[str, Decimal | None]:
     """Dollars for each kind of token; what is counted under two kinds is charged once."""
-    asked, answered = tokens.input or 0, tokens.output or 0
+    asked = (tokens.input if tokens.billed_input is None else tokens.billed_input) or 0
+    answered = tokens.output or 0
     heard = min(tokens.audio_input or 0, asked)
     cached = min(tokens.cached or 0, asked)
     written = min(tokens.cache_write or 0, asked - cached)

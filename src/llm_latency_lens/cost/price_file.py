@@ -8,14 +8,13 @@ input = "$2.50"              # per million tokens
 output = "$10"
 cached = "$1.25"             # optional, as are cache_write, reasoning, audio_input, audio_output
                              # and request (dollars for each request)
-service_tier = "flex"        # optional: these are the prices of this service tier
 
 [[price.above]]              # optional: other rates of all tokens where the input is longer
 tokens = 200000
 input = "$5"
 output = "$15"
 
-What is free costs "$0"; what is left out is unknown.
+A further entry with `service_tier = "flex"` has the prices of that service tier. What is free costs "$0"; what is left out is unknown.
 """
 
 import pathlib

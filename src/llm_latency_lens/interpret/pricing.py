@@ -38,16 +38,16 @@ def charge_of(
     found = charge_or_estimate(tokens, price, lengths, reading.billing.tier)
     if found is None or model is None:
         return found
-    return msgspec.structs.replace(found, model=model)
+    # A deployment or a gateway may have a tariff of its own.
+    is_estimate = found.estimated or prices.asked is None
+    return msgspec.structs.replace(found, model=model, estimated=is_estimate)
 
 
 def named_prices(book: PriceBook, target: Target) -> PriceOf:
-    """The prices of models other than the target's by the names that answers give them."""
+    """The prices of models by the names that answers give them, wherever they come from."""
 
     def price_of(name: str) -> Price | None:
-        if name == target.model:
-            return None
-        return book.price_of(target.provider, name, target.price_as)
+        return book.price_of(target.provider, name, target.catalogue)
 
     return functools.lru_cache(maxsize=_REMEMBERED)(price_of)
 

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from llm_latency_lens.cost.service import asked_tier
 from llm_latency_lens.metrics.checks.evidence import THROUGHPUT, Evidence, worst
 from llm_latency_lens.metrics.checks.sample import censored_share
 from llm_latency_lens.metrics.column import PERCENTILES
 from llm_latency_lens.metrics.quality import run_checks, verdict_of
-from llm_latency_lens.metrics.spending import asked_tier
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import KINDS, Calibration
 from llm_latency_lens.model.result import (

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from decimal import Decimal
-from typing import Any
 
 from llm_latency_lens.cost.billable import may_be_billed
 from llm_latency_lens.model.record import Record
@@ -12,11 +11,8 @@ from llm_latency_lens.stats.beta import student_t_quantile
 _PARTS = ("input", "cached", "cache_write", "output", "reasoning", "audio", "request")
 
 
-def asked_tier(extra: dict[str, Any]) -> str | None:
-    """The service tier that a request's further fields ask for, as any dialect writes it."""
-    asked = extra.get("service_tier") or extra.get("serviceTier")
-    asked = asked.get("type") if isinstance(asked, dict) else asked
-    return asked if isinstance(asked, str) else None
+_MOST_TIERS, _OTHER_TIER = 16, "others"
+"""No provider has as many; a server that names more does not fill the memory with names."""
 
 
 class Spending:
@@ -40,7 +36,8 @@ class Spending:
         """Take one record."""
         charge = record.cost
         if record.service_tier is not None:
-            self.tiers[record.service_tier] += 1
+            known = record.service_tier in self.tiers or len(self.tiers) < _MOST_TIERS
+            self.tiers[record.service_tier if known else _OTHER_TIER] += 1
         if record.charged is not None:
             self._add_bill(record, record.charged)
         if charge is None:

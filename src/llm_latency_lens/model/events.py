@@ -69,6 +69,7 @@ class Usage(Struct, frozen=True, gc=False):
         cache_write: input tokens written to it.
         audio_input: input tokens of audio.
         audio_output: output tokens of audio.
+        billed_input: input tokens that the server says it bills, where it counts more.
         final: false where the dialect says that `output` still grows.
     """
 
@@ -79,6 +80,7 @@ class Usage(Struct, frozen=True, gc=False):
     cache_write: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
+    billed_input: int | None = None
     final: bool = True
 
 

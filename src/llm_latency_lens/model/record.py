@@ -46,6 +46,7 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
         cached: input tokens served from the provider's prompt cache.
         cache_write: input tokens written to it.
         audio_input, audio_output: tokens of audio among the input and the output.
+        billed_input: input tokens that are billed, where the server counts more than it bills.
         final: whether these are the server's last counts of the whole answer, and believable: a
             bill can be expected to say the same.
         source: who counted `output`: usage, usage_minus_hidden (usage, and reasoning was hidden),
@@ -67,6 +68,7 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     cache_write: int | None = None
     audio_input: int | None = None
     audio_output: int | None = None
+    billed_input: int | None = None
     final: bool = True
     source: str = "none"
     events: int = 0
