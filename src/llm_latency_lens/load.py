@@ -31,7 +31,7 @@ class Load(Struct, frozen=True, kw_only=True):
             (64 at most), and never more than are measured. 0: none.
         workers: measuring processes; 0 takes one for each CPU but one.
         seed: of everything random; drawn where None, and stored with the run.
-        nonce_salt: what makes the tags of a run's prompts its own; drawn where None, and stored with
+        nonce_salt: what makes the tags of a run's prompts its own; drawn where None, stored with
             the run. The same seed and salt ask the same prompts again.
         goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
         until_precise: end the run once a percentile is known so well, such as "ttft.p95+-5%"; without other

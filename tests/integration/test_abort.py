@@ -1,4 +1,4 @@
-"""L6: a dead target is not hammered: few requests reach it, and the first line says why the run ended."""
+"""L6: a dead target is not hammered: few requests reach it, and the headline says why."""
 
 import json
 import pathlib
@@ -26,7 +26,7 @@ def faulty(*faults: str) -> SimulatorProcess:
 def test_l6_a_refused_key_ends_a_run_after_a_few_requests(
     tmp_path: pathlib.Path, load: list[str]
 ) -> None:
-    """L6: exit 3, the cause in the headline, and fewer than twenty requests in the server's ledger."""
+    """L6: exit 3, the cause in the headline, and fewer than twenty requests in the ledger."""
     with faulty("status:401") as server:
         words = ["benchmark", "openai:sim", "--base-url", server.base_url, "-p", "x", *load]
         found = lll(*words, "--workers", "2", "--warmup", "4", cwd=tmp_path)
@@ -51,7 +51,7 @@ def test_l6_a_closed_port_ends_a_run_and_its_document_says_so(tmp_path: pathlib.
 
 
 def test_l6_a_share_of_failures_ends_a_run_only_where_it_was_asked_for() -> None:
-    """L6: half of the requests fail: the run goes on, unless a condition says that it should not."""
+    """L6: half of the requests fail: the run goes on, unless a condition ends it."""
     with faulty("status:503@every=2") as server:
         profiler = Profiler("openai:sim", base_url=server.base_url, environment={})
         load = Load(requests=300, concurrency=4, workers=1)

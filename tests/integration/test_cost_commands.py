@@ -204,7 +204,7 @@ def price_of(profiler: Profiler) -> Price:
 def test_m3_under_a_cap_only_what_cost_nothing_is_tried_again(
     folder: pathlib.Path, status: int, sent: int
 ) -> None:
-    """M3: a gateway that gave up may have been billed: one reservation does not pay two attempts."""
+    """M3: a gateway that gave up may be billed: one reservation does not pay two attempts."""
     faults = (parse_fault(f"status:{status},retry-after=0.01s"),)
     with SimulatorProcess(SimulatorSpec(faults=faults)) as server:
         profiler = Profiler(

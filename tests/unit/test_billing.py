@@ -215,7 +215,7 @@ def test_m7_the_catalogue_knows_tiers() -> None:
 
 
 def test_m7_audio_tokens_are_not_charged_as_text() -> None:
-    """M7: 17 text tokens in, 110 text and 482 audio tokens out; without a price for audio, unknown."""
+    """M7: 17 text tokens in, 110 text and 482 audio tokens out; without its price, unknown."""
     usage = {
         "prompt_tokens": 17,
         "completion_tokens": 592,
@@ -232,7 +232,7 @@ def test_m7_audio_tokens_are_not_charged_as_text() -> None:
 
 
 def test_m7_what_is_counted_twice_is_charged_once() -> None:
-    """M7: cached audio is among the cached tokens; more cached tokens than there are earn no money."""
+    """M7: cached audio is among the cached tokens; absurd counts earn no money."""
     rates = Rates(input=Decimal(4), cached=Decimal(1), output=Decimal(10), audio_input=Decimal(40))
     price = Price(rates=rates, source="x")
     heard = TokenCounts(input=100, cached=80, audio_input=60, output=0, source="usage")
@@ -293,7 +293,7 @@ def test_m2_the_model_that_answered_is_charged_and_marked(
 
 
 def test_m2_a_gateways_answer_is_charged_as_the_model_it_names() -> None:
-    """M2: at an address of its own no price is known; the answer's name has one in the catalogue."""
+    """M2: at an address of its own no price is known; the answer's name has one."""
     book = PriceBook(DAY)
     where = Where(base_url="http://127.0.0.1:1/v1")
     for model in ("my-alias", "gpt-4o"):
@@ -366,7 +366,7 @@ def test_a_run_whose_prices_are_of_another_model_says_so() -> None:
 
 
 def test_m5_an_estimate_is_counted_as_one() -> None:
-    """M5: a stream without usage costs what its characters say, and the result says how many did."""
+    """M5: a stream without usage costs what its characters say, and the result says so."""
     records = [answered(n, n * 100.0, 10.0) for n in range(3)]
     assert judged(records).cost is not None
     body = chunk({"content": "x" * 400}) + chunk({}, "stop") + DONE

@@ -1,7 +1,7 @@
-"""M1, M5: the cap holds whatever becomes of an answer, in every dialect, in 100,000 random schedules.
+"""M1, M5: the cap holds whatever becomes of an answer, in every dialect, in 100,000 schedules.
 
-The answers are the simulator's own bytes, cut, spoiled and counted wrongly. The bill that the cap is
-held against is what the server has generated: all of the answer, however little of it arrived.
+The answers are the simulator's own bytes, cut, spoiled and counted wrongly. The bill that the cap
+is held against is what the server has generated: all of the answer, however little of it arrived.
 """
 
 import re
@@ -246,6 +246,6 @@ class Life:
 
 @pytest.mark.parametrize("part", range(4))
 def test_m1_the_bill_never_exceeds_the_cap(part: int) -> None:
-    """M1: 4 x 25,000 seeded schedules of every dialect's broken answers, deaths of workers included."""
+    """M1: 4 x 25,000 seeded schedules of every dialect's broken answers, and of workers' deaths."""
     for seed in range(part * ROUNDS, (part + 1) * ROUNDS):
         Life(seed).live()

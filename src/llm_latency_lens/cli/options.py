@@ -58,7 +58,7 @@ REQUEST = (
         "--prompt-file",
         "-f",
         type=click.Path(),
-        help="Prompts from a file: .txt (one a line), .jsonl or .csv (each with settings of its own).",
+        help="Prompts from a .txt (one a line), .jsonl or .csv file (with settings of their own).",
     ),
     option("--system", metavar="TEXT", help="System prompt."),
     option("--max-tokens", type=click.IntRange(1), help="Ask for at most this many output tokens."),

@@ -87,7 +87,7 @@ def subject_of_run(run: StoredRun) -> Subject:
 
 
 def price_run(run: StoredRun, prices: str | None, price_as: str | None = None) -> Cost:
-    """What a stored run cost by the prices in force on its day: the user's file, else the catalogue.
+    """What a stored run cost by the prices of its day: the user's file's, else the catalogue's.
 
     `price_as` is the `provider:model` whose price holds; without it, that of the run.
     """

@@ -6,8 +6,8 @@ is granted some, told to wait for what others give back, or told that the money 
 
 At every instant spent + factor * granted <= cap. A server that charges more than the most it was
 allowed to raises the factor: from then on every request is taken to cost so many times its worst
-case. What that one request cost beyond its reservation is told as `overrun`, and is the one way past
-the cap. So the first request of a careful budget goes out alone, before others can do the same.
+case. What that one request cost beyond its reservation is told as `overrun`, and is the one way
+past the cap. So the first request of a careful budget goes out alone.
 """
 
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
@@ -26,9 +26,15 @@ class Answer(Enum):
 
 
 class Budget:
-    """The parent's side. `spent` is settled; `granted[w]` is with worker w: credit, or reserved for a send.
+    """The parent's side.
 
-    A `careful` one lets a single request out until the first has been settled.
+    Attributes:
+        cap: the most that may be spent.
+        spent: what is settled.
+        granted: what each worker has: credit, or reserved for a send.
+        factor: so many times its worst case a request is taken to cost.
+        overrun: what requests cost beyond their reservations.
+        careful: a single request is let out until the first has been settled.
     """
 
     def __init__(self, cap: Decimal, workers: int, *, careful: bool = False) -> None:

@@ -60,7 +60,9 @@ def _services(found: Any, at: date) -> Iterator[ServiceRates]:  # noqa: ANN401 -
         yield ServiceRates(service=service, rates=rates, tiers=tiers)
 
 
-def _rates_and_tiers(listed: Any) -> tuple[Rates, tuple[Tier, ...]]:  # noqa: ANN401 - the library's type
+def _rates_and_tiers(
+    listed: Any,  # noqa: ANN401 - the library's type
+) -> tuple[Rates, tuple[Tier, ...]]:
     starts = sorted({tier.start for value in _values(listed) for tier in _tiers(value)})
     rates = _rates(listed, lambda value: value.base if _tiers(value) else value)
     return rates, tuple(
@@ -114,7 +116,11 @@ def _rates(listed: Any, pick: Callable[[Any], Decimal]) -> Rates:  # noqa: ANN40
     )
 
 
-def _dearest(found: Any, at: date, context: dict[str, str]) -> tuple[Any, bool]:  # noqa: ANN401 - the library's types
+def _dearest(
+    found: Any,  # noqa: ANN401 - the library's types
+    at: date,
+    context: dict[str, str],
+) -> tuple[Any, bool]:
     """The prices at the day's dearest hour, and whether there are cheaper ones.
 
     A cap that was reserved at a cheaper hour's price would not hold.

@@ -68,7 +68,7 @@ class Price(Struct, frozen=True, kw_only=True):
         return service in STANDARD or any(one.service == service for one in self.services)
 
     def rates_for(self, input_tokens: int, service: str = "") -> Rates:
-        """The rates of a request with so many input tokens; the standard ones where none are known."""
+        """The rates of a request with so many input tokens; the standard ones for other tiers."""
         named = (one for one in self.services if one.service == service)
         of_service = next(named, None) if service not in STANDARD else None
         whole = of_service or self

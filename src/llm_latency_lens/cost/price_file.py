@@ -14,7 +14,8 @@ tokens = 200000
 input = "$5"
 output = "$15"
 
-A further entry with `service_tier = "flex"` has the prices of that service tier. What is free costs "$0"; what is left out is unknown.
+A further entry with `service_tier = "flex"` has the prices of that service tier. What is free costs
+"$0"; what is left out is unknown.
 """
 
 import pathlib

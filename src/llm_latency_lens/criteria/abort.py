@@ -78,7 +78,7 @@ class AbortRules(Struct, frozen=True):
 
 
 def parse_abort(text: str) -> AbortRules:
-    """Parse `error_rate>50%,rate_limited_rate>=20%`, or `never`; nothing leaves the automatic rules.
+    """Parse `error_rate>50%,rate_limited_rate>=20%` or `never`; "" leaves the automatic rules.
 
     Raises:
         UsageError: a part is not an abort condition.
@@ -166,7 +166,7 @@ class _Target:
             if not RELATIONS[condition.relation](count / n, condition.limit):
                 continue
             if state_of(condition.relation, condition.limit, _interval(count, n)) == "PASS":
-                words = f"{condition.share} was {count / n:.0%} over the last {n} requests, which failed most often"
+                words = f"{condition.share} was {count / n:.0%} over the last {n} requests, mostly"
                 return self._abort(condition.text, words)
         return None
 

@@ -1,4 +1,4 @@
-"""What one attempt cost, by its counts; where counts are missing, by the length of what was said."""
+"""What one attempt cost, by its counts; where they are missing, by the length of what was said."""
 
 import functools
 from collections.abc import Callable

@@ -64,7 +64,8 @@ def _slip(result: Result) -> Iterator[Fact]:
     slip = result.offered.slip
     if slip is not None and slip.n:
         label = "schedule slip" if result.offered.mode == "open" else "slot to start"
-        shown = f"p50 {statistic_cell(slip, 'p50')}, p99 {statistic_cell(slip, 'p99')}, max {time_cell(slip.max)}"
+        p50, p99 = statistic_cell(slip, "p50"), statistic_cell(slip, "p99")
+        shown = f"p50 {p50}, p99 {p99}, max {time_cell(slip.max)}"
         yield Fact(label, shown, "begun - intended")
 
 

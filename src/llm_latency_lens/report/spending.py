@@ -55,7 +55,10 @@ def _bill(cost: Cost) -> Iterator[Fact]:
     words, tone = f"for {bill.requests:,} requests, as the server says", _PLAIN
     if bill.compared and theirs != ours:
         apart = f" ({theirs / ours - 1:+.1%})" if ours else ""
-        words += f"; by token counts the same cost {format_money(ours)}, they {_money(bill.compared_total)}{apart}"
+        words += (
+            f"; of {bill.compared:,} of them it says {format_money(theirs)}{apart}, their token"
+            f" counts say {format_money(ours)}"
+        )
         tone = "warn" if abs(theirs - ours) > _SAME_BILL * max(theirs, ours) else _PLAIN
     yield Fact("provider's bill", _money(bill.total), words, tone)
 

@@ -46,7 +46,7 @@ class Lane(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """A request ready to be sent, to which arm, and the most that it can cost (where a cap is kept).
+    """A request ready to be sent, to which arm, and under a cap the most that it can cost.
 
     `characters` is the length of what it asks, `tokens` the fewest and the most that it asks for.
     """

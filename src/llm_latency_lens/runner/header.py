@@ -14,7 +14,12 @@ from llm_latency_lens.schedule.check import schedule_hash
 from llm_latency_lens.workload.workload import describe_workload
 
 
-def make_header(order: Order, wall: int, command: tuple[str, ...], **more: Any) -> RunHeader:  # noqa: ANN401 - plain values
+def make_header(
+    order: Order,
+    wall: int,
+    command: tuple[str, ...],
+    **more: Any,  # noqa: ANN401 - plain values
+) -> RunHeader:
     """The header of a run that begins at `wall` (ns since 1970).
 
     `more` are further settings, as plain values.

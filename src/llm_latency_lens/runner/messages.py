@@ -34,8 +34,9 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     With several `arms` requests are dealt among them, see `schedule.interleave`. `book` has the
     prices of models that answers may name instead of the one that was asked for.
 
-    With `pause_if_dead` a worker whose requests have all failed alike sends one a second, so that the
-    parent can end the run before a dead target is hammered. `reuse` keeps connections between requests, `retries` is how often a failed one may be tried again.
+    With `pause_if_dead` a worker whose requests have all failed alike sends one a second, so that
+    the parent can end the run before a dead target is hammered. `reuse` keeps connections between
+    requests, `retries` is how often a failed one may be tried again.
     `stamps` says whose clock stamps arrivals. With a `cap` (US dollars, for all workers together) every send reserves its worst case.
     """
 

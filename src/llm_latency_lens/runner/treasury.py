@@ -24,7 +24,7 @@ class Treasury:
         self._answer(worker, returned)
 
     def settle(self, worker: int, reserved: Decimal, record: Record) -> None:
-        """An attempt has ended; where no final counts say what it cost, it cost all of its reservation.
+        """An attempt has ended; without final counts it cost all of its reservation.
 
         An estimate is not enough, unless it is above the reservation already.
         """

@@ -1,6 +1,6 @@
 """What a server says of a request's price: the service tier it used, and what it charged.
 
-Charges as gateways and providers report them: OpenRouter, LiteLLM and xAI (`usage.cost`), Perplexity
+Charges as gateways and providers report them: OpenRouter and LiteLLM (`usage.cost`), Perplexity
 (`usage.cost.total_cost`), DeepInfra (`usage.estimated_cost`), xAI (`usage.cost_in_usd_ticks`).
 """
 

@@ -154,7 +154,7 @@ def _csv(path: pathlib.Path, text: str, system: str | None) -> Iterator[_Prompt]
 
 
 def _prompt(entry: dict[str, Any], place: _Place) -> _Prompt:
-    """One prompt with its settings. Cells of a table are text, so numbers may be written as such."""
+    """One prompt with its settings. Cells of a table are text, so numbers may be text too."""
     for name in entry:
         if name not in _FIELDS and name not in _LABELS:
             meant = _OTHER_NAMES.get(name)
