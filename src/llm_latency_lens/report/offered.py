@@ -49,8 +49,7 @@ def _prompts(workload: dict[str, Any]) -> Fact:
     words = f"{TAG_CHARACTERS} characters, about {TAG_TOKENS} tokens more"
     salt = workload.get("salt")
     again = f"; the same prompts again: --seed {workload['seed']} --nonce-salt {salt}"
-    tagged = f"{prompts}, tagged so that no cache knows them"
-    return Fact("prompts", tagged, words + (again if salt else ""))
+    return Fact("prompts", f"{prompts}, each request tagged", words + (again if salt else ""))
 
 
 def _rate(result: Result) -> Iterator[Fact]:
