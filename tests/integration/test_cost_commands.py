@@ -222,6 +222,31 @@ def test_m3_under_a_cap_only_what_cost_nothing_is_tried_again(
     assert (Decimal(result.cost.cap["spent"]) > 0) == (status == 504)
 
 
+def test_m4_an_endless_answer_is_left(folder: pathlib.Path) -> None:
+    """M4: asked for 10 tokens, a server goes on and on: it is left after some hundred of them."""
+    from tests.support.hostile import fin, hostile, request, send  # noqa: PLC0415 - this test's alone
+
+    event = (
+        b'data: {"id":"x","object":"chat.completion.chunk","created":1,"model":"sim","choices":'
+        b'[{"index":0,"delta":{"content":" and"},"finish_reason":null}]}\n\n'
+    )
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    with hostile(request(), send(head), *([send(event * 100)] * 500), fin()) as server:
+        profiler = Profiler(
+            "openai:sim",
+            base_url=f"http://127.0.0.1:{server.port}/v1",
+            environment={},
+            prices=str(folder / "prices.toml"),
+        )
+        load = Load(requests=2, concurrency=1, workers=1, max_cost="$1")
+        result = run(profiler.benchmark(load, asked(10)))
+    assert [f.cause for f in result.failures] == ["body_too_large"]
+    assert result.cost is not None
+    assert result.cost.estimated == 3
+    spent = Decimal(result.cost.total or 0) / 3
+    assert spent < Decimal("10e-6") * 2500, "50,000 tokens were offered"
+
+
 def benchmark(server: SimulatorProcess, *more: str) -> list[str]:
     """The words of a benchmark command."""
     return ["benchmark", "openai:sim", "--base-url", server.base_url, "-p", "hello", *more]

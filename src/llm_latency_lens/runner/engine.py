@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import Clock
 from llm_latency_lens.cost.billable import may_be_billed
-from llm_latency_lens.cost.bound import worst_case
+from llm_latency_lens.cost.bound import body_bound, worst_case
 from llm_latency_lens.model.recording import Attempt, Recording
-from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.model.request import HttpRequest, Limits, Request, Target
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.retry import BUDGET, wait_before_retry
@@ -48,12 +49,14 @@ class Lane(Struct, frozen=True):
 class Call(Struct, frozen=True):
     """A request ready to be sent, to which arm, and under a cap the most that it can cost.
 
-    `characters` is the length of what it asks, `tokens` the fewest and the most that it asks for.
+    `limits` are those of its exchange. `characters` is the length of what it asks, `tokens` the
+    fewest and the most that it asks for.
     """
 
     arm: int
     request: HttpRequest
     worst: Decimal | None
+    limits: Limits
     characters: int
     tokens: tuple[int, int | None]
 
@@ -169,12 +172,16 @@ class Engine:
         number = arm_of(order.plan.seed, item.number, arms)
         lane = self._lanes[number]
         wish = request_for(order.workload, phase.name, item.number, arms)
-        worst = None
+        worst, limits = None, order.limits
         if order.cap is not None and lane.arm.price is not None:
             generates = lane.arm.target.dialect not in UNSTREAMED
             worst = worst_case(wish, lane.arm.price, generates=generates)
+            if generates:
+                # A server that does not stop at the limit is left before it has cost much more.
+                most = min(limits.max_body, body_bound(wish))
+                limits = msgspec.structs.replace(limits, max_body=most)
         request = lane.encode(wish, lane.arm.target)
-        return Call(number, request, worst, characters_of(wish), asked_tokens(wish))
+        return Call(number, request, worst, limits, characters_of(wish), asked_tokens(wish))
 
     async def _afford(self, call: Call) -> bool:
         """Reserve what the call can cost; False where the cap leaves no money for it."""
@@ -189,7 +196,7 @@ class Engine:
             self._count_exchange(1)
             try:
                 request = lane.sign(call.request)
-                recording = await lane.transport.exchange(request, self._order.limits)
+                recording = await lane.transport.exchange(request, call.limits)
             finally:
                 self._count_exchange(-1)
             self._streak.add(recording)
