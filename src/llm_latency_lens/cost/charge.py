@@ -15,6 +15,7 @@ from llm_latency_lens.model.record import Charge, TokenCounts
 
 _COUNTED = frozenset({"usage", "usage_minus_hidden"})
 """Sources of a count that the provider will bill by; any other makes the charge an estimate."""
+_NOTHING = Decimal(0)
 _CHARACTERS_A_TOKEN = 4
 _MOST_CHARACTERS = 32
 """A prompt with more characters a token has more tokens than were counted."""
@@ -37,12 +38,11 @@ def charge(tokens: TokenCounts, price: Price, service: str | None = None) -> Cha
         return None
     tier = service or ""
     amounts = _amounts(tokens, price.rates_for(tokens.input, tier))
-    if any(amount is None for amount in amounts.values()):
+    if amounts is None:
         return None
-    known = {name: amount for name, amount in amounts.items() if amount is not None}
     is_known = tokens.source in _COUNTED and tokens.final and price.has_service(tier)
-    total = sum(known.values(), Decimal(0))
-    return Charge(total=total, estimated=not is_known, model=None, **known)
+    total = sum(amounts.values(), _NOTHING)
+    return Charge(total=total, estimated=not is_known, model=None, **amounts)
 
 
 def charge_or_estimate(
@@ -73,34 +73,32 @@ def _tokens(characters: int) -> int:
     return -(-characters // _CHARACTERS_A_TOKEN)
 
 
-def _amounts(tokens: TokenCounts, rates: Rates) -> dict[str, Decimal | None]:
-    """Dollars for each kind of token; what is counted under two kinds is charged once."""
+def _amounts(tokens: TokenCounts, rates: Rates) -> dict[str, Decimal] | None:
+    """Dollars for each kind of token; what is counted under two kinds is charged once.
+
+    None where a rate that matters is unknown.
+    """
     asked = (tokens.input if tokens.billed_input is None else tokens.billed_input) or 0
     answered = tokens.output or 0
-    heard = min(tokens.audio_input or 0, asked)
     cached = min(tokens.cached or 0, asked)
     written = min(tokens.cache_write or 0, asked - cached)
     spoken = min(tokens.audio_output or 0, answered)
     reasoning = min(tokens.reasoning or 0, answered - spoken)
     # Cached audio is among the cached tokens already.
-    heard = min(heard, asked - cached - written)
-    audio = (_cost(heard, rates.audio_input), _cost(spoken, rates.audio_output))
-    return {
-        "request": rates.request,
-        "input": _cost(asked - cached - written - heard, rates.input),
-        "cached": _cost(cached, _first(rates.cached, rates.input)),
-        "cache_write": _cost(written, _first(rates.cache_write, rates.input)),
-        "output": _cost(answered - reasoning - spoken, rates.output),
-        "reasoning": _cost(reasoning, _first(rates.reasoning, rates.output)),
-        "audio": None if None in audio else sum((a for a in audio if a), Decimal(0)),
-    }
-
-
-def _first(rate: Decimal | None, otherwise: Decimal | None) -> Decimal | None:
-    return otherwise if rate is None else rate
-
-
-def _cost(tokens: int, rate: Decimal | None) -> Decimal | None:
-    if tokens <= 0:
-        return Decimal(0)
-    return None if rate is None else rate * tokens / PER
+    heard = min(tokens.audio_input or 0, asked - cached - written)
+    kinds = (
+        ("input", asked - cached - written - heard, rates.input),
+        ("cached", cached, rates.input if rates.cached is None else rates.cached),
+        ("cache_write", written, rates.input if rates.cache_write is None else rates.cache_write),
+        ("output", answered - reasoning - spoken, rates.output),
+        ("reasoning", reasoning, rates.output if rates.reasoning is None else rates.reasoning),
+        ("audio_input", heard, rates.audio_input),
+        ("audio_output", spoken, rates.audio_output),
+    )
+    amounts = {"request": rates.request}
+    for name, count, rate in kinds:
+        if count > 0 and rate is None:
+            return None
+        amounts[name] = _NOTHING if count <= 0 or rate is None else rate * count / PER
+    amounts["audio"] = amounts.pop("audio_input") + amounts.pop("audio_output")
+    return amounts

@@ -16,8 +16,8 @@ _MS = {"openai-processing-ms": 1e-3, "x-envoy-upstream-service-time": 1e-3}
 """Headers in which servers tell how long they worked, and their unit in seconds."""
 _TIMING = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)[^,]*?;\s*dur\s*=\s*\"?(?P<ms>[0-9.]+)")
 _TOTALS = frozenset({"total", "app", "processing"})
-_CHARGES = ("x-litellm-response-cost",)
-"""Headers in which gateways tell what they charged, in US dollars."""
+_CHARGE = "x-litellm-response-cost"
+"""The header in which LiteLLM tells what it charged, in US dollars."""
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -79,9 +79,7 @@ def charged_by(head: Head | None, *, streamed: bool) -> Decimal | None:
 
     A stream's head is written before its cost is known: there a 0 says nothing.
     """
-    found = (head.get(name) for name in _CHARGES) if head is not None else ()
-    amounts = (dollars_of(value) for value in found)
-    charged = next((amount for amount in amounts if amount is not None), None)
+    charged = dollars_of(head.get(_CHARGE)) if head is not None else None
     return None if streamed and not charged else charged
 
 

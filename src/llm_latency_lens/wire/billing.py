@@ -19,14 +19,17 @@ _CHARGES = (
 )
 """Fields of a usage object, and their unit in US dollars."""
 _TIERS = ("service_tier", "serviceTier", "trafficType")
+_NAMES = frozenset((*_TIERS, *(name for name, _ in _CHARGES)))
 _MOST = Decimal(10) ** 9
 
 
 def billing_of(usage: object, tier: str | None = None) -> tuple[Billing, ...]:
     """What a usage object says of the price, if anything; `tier` is what was said beside it."""
-    named = (text_of(usage, name) for name in _TIERS)
-    tier = tier or next((name for name in named if name), None)
-    charged = _charged(usage) if isinstance(usage, dict) else None
+    charged = None
+    if isinstance(usage, dict) and not _NAMES.isdisjoint(usage):
+        named = (text_of(usage, name) for name in _TIERS)
+        tier = tier or next((name for name in named if name), None)
+        charged = _charged(usage)
     if tier is None and charged is None:
         return ()
     return (Billing(_service(tier) if tier else None, charged),)
