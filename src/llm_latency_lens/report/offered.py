@@ -36,10 +36,10 @@ def _asked(result: Result) -> Iterator[Fact]:
     yield Fact("asked for", f"{asked}, {_until(result)}", f"seed {result.run['seed']}")
     sent = f"{offered.sent:,} of {offered.planned:,} planned requests sent"
     yield Fact("offered", sent, _warmup(result))
-    yield _prompts(result.run["spec"]["workload"])
+    yield prompts_fact(result.run["spec"]["workload"])
 
 
-def _prompts(workload: dict[str, Any]) -> Fact:
+def prompts_fact(workload: dict[str, Any]) -> Fact:
     """Whether prompts are unlike each other, and what that adds to them."""
     count = workload["conversations"]["count"]
     prompts = "1 prompt" if count == 1 else f"{count:,} prompts in turn"
