@@ -219,9 +219,9 @@ class Profiler:
         check_plan(plan)
         check_source(load.stamps)
         check_arrivals(plan)
-        _check_conditions(load)
         salt = secrets.token_hex(4) if load.nonce_salt is None else check_salt(load.nonce_salt)
         asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed, salt=salt)
+        _check_conditions(load, streamed=asked.stream)
         workers = load.workers or max(usable_cpus() - 1, 1)
         most = plan.phases[-1].arrival.concurrency
         order = Order(
@@ -299,12 +299,12 @@ class Profiler:
         return msgspec.structs.replace(result, precision=until.precision())
 
 
-def _check_conditions(load: Load) -> None:
+def _check_conditions(load: Load, *, streamed: bool) -> None:
     """Raises UsageError where a condition of the load can't be read."""
     parse_limits(load.goodput)
     parse_abort(load.abort_on)
     if load.until_precise:
-        parse_precision(load.until_precise)
+        parse_precision(load.until_precise, streamed=streamed)
 
 
 def _check_requests(order: Order) -> None:

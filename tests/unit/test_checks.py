@@ -1,5 +1,6 @@
 """The self-check: every detector flips on its fault, and none of them condemns a clean run."""
 
+import math
 import pathlib
 import random
 import re
@@ -412,6 +413,29 @@ def test_q12_dependence_withholds_intervals_and_is_told() -> None:
     free = judged(clean()).metrics["ttft"]
     assert free.tau == 1.0
     assert {"p50", "p95", "mean"} <= set(free.interval)
+
+
+def test_q12_precision_says_which_medians_have_no_interval() -> None:
+    """A wave takes every interval away: nothing is known within anything, and no 0 % is claimed."""
+    wave = [answered(n, n * 100.0, 200.0 + 100.0 * math.sin(n / 80.0)) for n in range(400)]
+    result = judged(wave)
+    assert "p50" not in result.metrics["ttft"].interval
+    found = check(result, "precision")
+    assert found is not None
+    assert "have no interval" in found.words or "no median has an interval" in found.words
+    clear = check(judged(clean()), "precision")
+    assert clear is not None
+    assert "no interval" not in clear.words.partition(";")[0]
+
+
+def test_q5_two_sources_of_stamps_are_told_with_their_counts() -> None:
+    """Eleven of sixty answers have reads without a kernel stamp: both are said, not the worse alone."""
+    records = clean(60)
+    mixed = [msgspec.structs.replace(record, stamps="mixed") for record in records[:11]]
+    found = check(judged([*mixed, *records[11:]]), "arrival stamps")
+    assert found is not None
+    assert "the kernel (49 answers)" in found.words
+    assert "some reads by this process (11 answers)" in found.words
 
 
 def test_q12_bursts_too_small_to_matter_take_no_interval_away() -> None:

@@ -127,6 +127,7 @@ def _is_final(reading: Reading, usage: Usage) -> bool:
     characters = sum(tally.characters.values())
     return (
         usage.final
+        and "usage_contradictory" not in reading.flags
         and ended
         and tally.is_counted_to_the_end
         and bool(usage.input)
@@ -295,7 +296,12 @@ def _end_of_text(reading: Reading, tokens: int) -> tuple[int, int]:
     decoding step after the last token.
     """
     events, arrivals = reading.tally.total, reading.reads.arrivals
-    if tokens != events + 1 or reading.finish != "stop" or events < _END_SEEN:
+    if (
+        tokens != events + 1
+        or reading.finish is None
+        or reading.finish.reason != "stop"
+        or events < _END_SEEN
+    ):
         return 0, 0
     if reading.finish_at is None or len(arrivals) < _END_SEEN:
         return 1, 1

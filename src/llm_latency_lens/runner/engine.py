@@ -26,7 +26,7 @@ from llm_latency_lens.schedule.plan import Phase
 from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
 from llm_latency_lens.units import MonoNs
-from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
+from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import asked_tokens, characters_of, request_for
 
 
@@ -174,7 +174,7 @@ class Engine:
         wish = request_for(order.workload, phase.name, item.number, arms)
         worst, limits = None, order.limits
         if order.cap is not None and lane.arm.price is not None:
-            generates = lane.arm.target.dialect not in UNSTREAMED
+            generates = load_dialect(lane.arm.target.dialect).streams
             worst = worst_case(wish, lane.arm.price, generates=generates)
             if generates:
                 # A server that does not stop at the limit is left before it has cost much more.

@@ -21,19 +21,23 @@ DIALECTS = {
     "cohere": "llm_latency_lens.wire.cohere",
     "openai_embeddings": "llm_latency_lens.wire.openai_embeddings",
 }
-UNSTREAMED = frozenset({"openai_embeddings"})
-"""Those whose answers are never streamed."""
-UNMARKED = frozenset({"gemini", "bedrock"})
-"""Those that have no end marker: a finish reason ends their streams."""
 
 
 class Dialect(Protocol):
-    """The two directions of one provider's wire format.
+    """The two directions of one provider's wire format, and facts about it.
 
-    `SETTINGS` has the settings of a Request that it has a name for, and that name.
+    Attributes:
+        streams: whether its answers can be streamed.
+        has_end_marker: whether a stream ends with a marker; else a finish reason ends it.
+        settings: the settings of a Request that it has a name for, and that name.
     """
 
-    SETTINGS: Mapping[str, str]
+    @property
+    def streams(self) -> bool: ...  # noqa: D102 - described above
+    @property
+    def has_end_marker(self) -> bool: ...  # noqa: D102 - described above
+    @property
+    def settings(self) -> Mapping[str, str]: ...  # noqa: D102 - described above
 
     def encode(self, request: Request, target: Target) -> HttpRequest:
         """Write the wish as this provider's HTTP request."""

@@ -2,7 +2,6 @@
 
 from llm_latency_lens.metrics.checks.effect import shifts_of
 from llm_latency_lens.metrics.checks.evidence import THROUGHPUT, Evidence
-from llm_latency_lens.metrics.checks.tokens import with_goodput
 from llm_latency_lens.metrics.lengths import Deviations
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.units import NS_PER_S, format_duration
@@ -46,7 +45,7 @@ def _deviation(e: Evidence, which: str, found: Deviations, asked_how: str) -> Ch
         words=f"{share:.0%} of answers are {which} than {asked_how}: {got:.4g} tokens on average"
         f" instead of {asked:.4g}{by}",
         remedy="compare TTFT and TPOT, or have the server give the length that is asked for",
-        metrics=with_goodput(e, ("e2e", *_FOLLOWING)),
+        metrics=("e2e", *_FOLLOWING),
         bound=_seconds(e, float(found.largest)) or None,
     )
 
