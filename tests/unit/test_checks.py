@@ -523,3 +523,28 @@ def test_every_check_has_a_test_and_words() -> None:
     assert ids == {f"Q{n}" for n in range(1, 16)}
     for name in ids:
         assert f"def test_{name.lower()}_" in text, name
+
+
+def test_q8_unknown_finish_reasons_are_told_and_by_how_much_they_move_the_numbers() -> None:
+    """Q8: every tenth answer ends with a word that no table has, and is three times as slow."""
+    records = clean()
+    strange = [
+        msgspec.structs.replace(
+            answered(r.number, r.number * 100.0, 400.0, gap_ms=10.0) if slow else r,
+            flags=("unknown_finish_reason",),
+            finish_reason="handover",
+        )
+        for slow, r in ((True, records[i]) for i in range(0, len(records), 10))
+    ]
+    result = judged([r for i, r in enumerate(records) if i % 10] + strange)
+    found = check(result, "finish reasons")
+    assert found is not None
+    assert (found.value, '"handover" (40)' in found.words) == (0.1, True)
+    assert found.bound is not None
+    assert found.bound > 0.05
+    assert result.metrics["ttft"].verdict in {"WARN", "INVALID"}
+    alike = [msgspec.structs.replace(r, flags=("unknown_finish_reason",), finish_reason="x") for r in records[::10]]  # fmt: skip
+    told = check(judged([r for i, r in enumerate(records) if i % 10] + alike), "finish reasons")
+    assert told is not None
+    assert (told.verdict, "ttft" in told.metrics) == ("WARN", False)
+    assert check(judged(records), "finish reasons") is None

@@ -19,6 +19,7 @@ from tests.wire import (
     corpus_responses,
 )
 
+from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.events import (
     Delta,
     Document,
@@ -128,7 +129,16 @@ def test_every_dialect_has_a_corpus() -> None:
     """A new dialect comes with its streams."""
     assert set(CORPORA) == set(DIALECTS)
     for path in DIALECTS.values():
-        assert {"encode", "decode", "read_error"} <= set(dir(importlib.import_module(path)))
+        module = importlib.import_module(path)
+        assert {"encode", "decode", "read_error", "settings"} <= set(dir(module))
+        assert isinstance(module.streams, bool)
+        assert isinstance(module.has_end_marker, bool)
+
+
+def test_a_module_that_is_no_dialect_is_refused_by_what_it_lacks() -> None:
+    """A plugin that states no facts is named before anything is sent."""
+    with pytest.raises(UsageError, match="has no encode, decode, read_error, streams"):
+        load_dialect("llm_latency_lens.wire.sse")
 
 
 @pytest.mark.parametrize(("dialect", "name"), STREAMS)

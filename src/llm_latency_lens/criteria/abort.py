@@ -41,7 +41,10 @@ _PERMANENT: dict[OutcomeKind, frozenset[str] | None] = {
     OutcomeKind.ERROR_CONNECT: frozenset(
         {"refused", "dns_failed", "unreachable", "tls_failed", "proxy_failed"}
     ),
-    OutcomeKind.ERROR_HTTP: frozenset({"auth", "bad_request", "redirect"}),
+    OutcomeKind.ERROR_HTTP: frozenset(
+        {"auth", "proxy_auth", "forbidden", "blocked", "not_found", "https_expected"}
+        | {"bad_request", "context_length", "redirect"}
+    ),
     OutcomeKind.PROTOCOL_ERROR: None,
     OutcomeKind.FILTERED: None,
 }

@@ -15,7 +15,7 @@ from llm_latency_lens.model.recording import READ_FIELDS, Head, Recording
 _NONE = frozenset({"", "identity", "none", "utf-8", "utf8", "binary", "8bit", "chunked"})
 """Names for no coding at all, and what servers write into this header that is none."""
 _GZIP = b"\x1f\x8b"
-_TEXT = frozenset(b"{[<:\r\n\t deir")
+_TEXT = frozenset({b"{", b"[", b"<", b":", b"\r", b"\n", b"\t", b" ", b"d", b"e", b"i", b"r"})
 """First bytes of JSON, pages and events; no compressed body begins so, but for raw deflate by chance."""
 _LARGEST_RATIO = 200
 _ALWAYS_ALLOWED = 1 << 20
@@ -29,18 +29,22 @@ def encodings_of(head: Head, body: bytes) -> tuple[tuple[str, ...], bool]:
     """Return the content codings of a body, the outermost first, and whether the header is wrong about them."""
     named = (part.strip().lower() for part in (head.get("content-encoding") or "").split(","))
     codings = tuple(name for name in named if name not in _NONE)[::-1]
-    if body.startswith(_GZIP) and not codings:
-        return ("gzip",), True
-    if codings and body and _is_text(body, codings[0]):
-        return (), True
-    return codings, False
+    found = _coding_of(body, codings[0] if codings else "")
+    if not codings:
+        return ((found,), True) if found == "gzip" else ((), False)
+    if found in {codings[0], codings[0].removeprefix("x-")}:
+        return codings, False
+    return ((found, *codings[1:]) if found else ()), True
 
 
-def _is_text(body: bytes, coding: str) -> bool:
-    """Whether a body is not coded as its header says, but plain."""
-    if coding in {"gzip", "x-gzip"}:
-        return not body.startswith(_GZIP[: len(body)])
-    return body[0] in _TEXT and body[:64].isascii() and not _is_zlib(body)
+def _coding_of(body: bytes, named: str) -> str:
+    """The outermost coding of a body by its first bytes; "" for plain text; what they leave open is as named."""
+    if body.startswith(_GZIP):
+        return "gzip"
+    if _is_zlib(body) and named:
+        return "deflate"
+    plain = body[:1] in _TEXT and body[:64].isascii()
+    return "" if plain else named
 
 
 def _is_zlib(body: bytes) -> bool:

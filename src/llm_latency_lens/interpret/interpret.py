@@ -232,13 +232,14 @@ def _streamed(subject: Subject, head: Head | None, reading: Reading) -> bool:
 
 def _stamp_source(recording: Recording) -> tuple[str, int | None]:
     """Whose stamps the reads carry, and the largest delay (ns) of ours behind the kernel's."""
-    rows = recording.read_rows().tolist()
-    delays = [rows[i + 1] - rows[i + 2] for i in range(0, len(rows), READ_FIELDS) if rows[i + 2]]
-    if not rows:
+    rows = recording.read_rows()
+    users, kernels = rows[1::READ_FIELDS].tolist(), rows[2::READ_FIELDS].tolist()
+    delays = [user - kernel for user, kernel in zip(users, kernels, strict=True) if kernel]
+    if not users:
         return "none", None
     if not delays:
         return "user", None
-    if len(delays) * READ_FIELDS != len(rows):
+    if len(delays) != len(users):
         return "mixed", max(delays)
     connection = recording.connection
     return ("packet" if connection is not None and connection.packets else "kernel"), max(delays)

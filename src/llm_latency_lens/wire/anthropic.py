@@ -39,7 +39,7 @@ from llm_latency_lens.wire.json_request import (
     schema,
     system_and_turns,
 )
-from llm_latency_lens.wire.json_stream import decode_body, read_json
+from llm_latency_lens.wire.json_stream import PINGS, decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
 from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 
@@ -60,7 +60,7 @@ settings = {
     "thinking_budget": "thinking.budget_tokens",
 }
 _READ, _WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
-_COUNTS = ("input_tokens", "output_tokens", _READ, _WRITTEN)
+_COUNTS = ("input_tokens", "output_tokens", "thinking_tokens", _READ, _WRITTEN)
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -120,7 +120,7 @@ class _MessageReader:
         name = text_of(value, "type") or kind
         handler = _HANDLERS.get(name) or _HANDLERS.get(kind)
         if handler is None:
-            return (error_in(value) or Unknown(name),)
+            return (Ping() if name in PINGS else error_in(value) or Unknown(name),)
         events = handler(self, value)
         error = explicit_error(value) if "error" in value else None
         return events if error is None else (*events, error)
@@ -160,7 +160,8 @@ class _MessageReader:
         """
         known = self._usage
         told = {name: count_of(usage, name) for name in _COUNTS}
-        told["thinking_tokens"] = count_of(usage.get("output_tokens_details"), "thinking_tokens")
+        details = usage.get("output_tokens_details")
+        told["thinking_tokens"] = count_of(details, "thinking_tokens") or told["thinking_tokens"]
         if _input_of(told) == _input_of(known) and not told[_READ] and not told[_WRITTEN]:
             told["input_tokens"] = None
         news = {k: n for k, n in told.items() if n or (n == 0 and k not in known)}

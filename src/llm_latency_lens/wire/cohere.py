@@ -11,6 +11,7 @@ from llm_latency_lens.model.events import (
     Done,
     Identity,
     Opening,
+    Ping,
     ServerError,
     StreamEvent,
     Unknown,
@@ -27,7 +28,7 @@ from llm_latency_lens.wire.json_request import (
     post,
     turns,
 )
-from llm_latency_lens.wire.json_stream import decode_body, read_json
+from llm_latency_lens.wire.json_stream import PINGS, decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
 from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 
@@ -85,7 +86,7 @@ def _events(value: dict[str, Any], kind: str) -> Iterable[StreamEvent]:
     name = text_of(value, "type") or kind
     handler = _HANDLERS.get(name) or _HANDLERS.get(kind)
     if handler is None:
-        return (error_in(value) or Unknown(name),)
+        return (Ping() if name in PINGS else error_in(value) or Unknown(name),)
     return tuple(handler(value))
 
 

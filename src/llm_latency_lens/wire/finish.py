@@ -80,6 +80,7 @@ _FILTERED = re.compile(
     r"content_filter|safety|sensitive|guardrail|moderat|prohibited|blocklist|blocked|spii|recitation"
     r"|toxic|inspection|unsafe|harmful|inappropriate|violation|copyright|censor|model_armor|policy|flagged|risk_control"
 )
+_CUT = re.compile(r"length|max_(?:\w+_)?tokens|token_limit|context_window")
 _FAILED = re.compile(
     r"abort|cancel|error|fail|insufficient|network|time_?out|timed_out|time_limit|exception|crash"
     r"|unavailable|overload|malformed|unexpected|invalid|interrupt|disconnect|exhaust|too_many"
@@ -106,6 +107,8 @@ def finish_of(
     reason = (table or {}).get(name) or _SHARED.get(name)
     if reason is None and _FILTERED.search(name):
         reason = "content_filter"
+    if reason is None and not _FAILED.search(name) and _CUT.search(name):
+        reason = "length"
     if reason == "error" or (reason is None and _FAILED.search(name)):
         return Finish(word, choice, "failure")
     if reason is None:

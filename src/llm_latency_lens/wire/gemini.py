@@ -114,12 +114,13 @@ def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator
 class _ChunkReader:
     """Turns chunks into events; remembers whether it was told who answers and of thoughts."""
 
-    __slots__ = ("_answer", "_thought", "_thoughts", "_told", "broken")
+    __slots__ = ("_answer", "_model", "_thought", "_thoughts", "_told", "broken")
 
     def __init__(self) -> None:
         self.broken = False
         self._answer = self._thoughts = 0  # the largest counts so far
         self._told = False
+        self._model: str | None = None
         self._thought = False
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - events have no names here
@@ -142,9 +143,10 @@ class _ChunkReader:
         if error is not None:
             yield error
             return
-        if not self._told:
-            self._told = True
-            yield Identity(text_of(value, "modelVersion"), None, text_of(value, "responseId"))
+        model = text_of(value, "modelVersion")
+        if not self._told or (model and not self._model):
+            self._told, self._model = True, model
+            yield Identity(model, None, text_of(value, "responseId"))
         for candidate in objects_of(value, "candidates"):
             for event in _candidate(candidate):
                 if isinstance(event, Delta) and event.kind == "reasoning" and not self._thought:

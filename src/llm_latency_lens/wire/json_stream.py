@@ -16,6 +16,7 @@ from llm_latency_lens.model.events import (
     Ping,
     StreamEvent,
     Unframed,
+    Unknown,
     Unterminated,
 )
 from llm_latency_lens.wire import json_array, json_lines, sse
@@ -40,14 +41,31 @@ _MARKS: dict[str, tuple[StreamEvent, ...]] = {
     sse.COMMENT: (Ping(),),
     sse.UNTERMINATED: (Unterminated(),),
 }
-_PINGS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
+PINGS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 """Names, and data, of events that only keep a connection alive."""
-_NOTHING = frozenset({b"", b"null", *(name.encode() for name in _PINGS)})
+_NOTHING = frozenset({b"", b"null", *(name.encode() for name in PINGS)})
 """Data that says nothing; so does a comment that a gateway turned into data."""
 _ERRORS = frozenset({"error", "exception", "upstream_error", "stream_error"})
-_NAMED = _PINGS | _ERRORS | {*_MARKS, sse.UNFRAMED, sse.TOO_LARGE}
+_NAMED = PINGS | _ERRORS | {*_MARKS, sse.UNFRAMED, sse.TOO_LARGE}
 """Names of events whose data is not for the reader."""
-_END = b"[DONE]"
+_ENDS = frozenset({b"[DONE]", b'"[DONE]"', b"[done]", b"DONE"})
+"""Data that ends a stream, whatever the dialect."""
+_CHATTER = frozenset(
+    {
+        "done",
+        "end",
+        "close",
+        "complete",
+        "finish",
+        "start",
+        "open",
+        "connected",
+        "ready",
+        "info",
+        "status",
+    }
+)
+"""Names that gateways give to events of their own; data of theirs that is no JSON is not the dialect's."""
 _QUOTED = 200
 _MOST_UNFRAMED = 1 << 16
 
@@ -125,17 +143,21 @@ def _read_odd(reader: Reader, data: bytes, kind: str) -> tuple[StreamEvent, ...]
     text = data.strip()
     while text.startswith(b"data:"):
         text = text.removeprefix(b"data:").strip()
-    if text == _END:
-        return (Done(),)
-    if text in _NOTHING or text[:1] == b":" or kind in _PINGS:
-        return (Ping(),)
+    event = _event_of(text, kind)
+    return tuple(reader.read(text, kind)) if event is None else (event,)
+
+
+def _event_of(text: bytes, kind: str) -> StreamEvent | None:
+    """What data means that no dialect has; None where it is for the reader."""
     if kind in _ERRORS:
-        return (error_of_event(text),)
+        return error_of_event(text)
+    if text in _ENDS:
+        return Done()
+    if text in _NOTHING or text[:1] == b":" or kind in PINGS:
+        return Ping()
     if text[:1] == b"[":
-        error = error_of_text(text)
-        if error is not None:
-            return (error,)
-    return tuple(reader.read(text, kind))
+        return error_of_text(text)
+    return Unknown(kind) if kind in _CHATTER and text[:1] != b"{" else None
 
 
 class _UnframedLines:
@@ -161,7 +183,7 @@ class _UnframedLines:
         error = error_of_text(text)
         if error is not None:
             return (error,)
-        if text.strip() == _END:
+        if text.strip() in _ENDS:
             return (Done(),)
         objects = [text] if isinstance(read_any(text), dict) else lines
         if all(isinstance(read_any(line), dict) for line in objects):

@@ -18,6 +18,7 @@ from llm_latency_lens.model.events import (
     Finish,
     Identity,
     Opening,
+    Ping,
     ReasoningWithheld,
     ServerError,
     StreamEvent,
@@ -35,7 +36,7 @@ from llm_latency_lens.wire.json_request import (
     post,
     schema,
 )
-from llm_latency_lens.wire.json_stream import decode_body, read_json
+from llm_latency_lens.wire.json_stream import PINGS, decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
 from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 from llm_latency_lens.wire.usage import usage_of
@@ -126,11 +127,20 @@ class _ResponseReader:
     yet the whole text, `_seen` all of which something came.
     """
 
-    __slots__ = ("_called", "_newest", "_open", "_refused", "_seen", "_summarized", "broken")
+    __slots__ = (
+        "_called",
+        "_newest",
+        "_open",
+        "_refused",
+        "_seen",
+        "_summarized",
+        "_told",
+        "broken",
+    )
 
     def __init__(self) -> None:
         self.broken = False
-        self._called = self._refused = self._summarized = False
+        self._called = self._refused = self._summarized = self._told = False
         self._newest: tuple[object, ...] | None = None  # where the newest delta belongs, as it came
         self._open: frozenset[_Place] = frozenset()
         self._seen: frozenset[_Place] = frozenset()
@@ -178,7 +188,7 @@ class _ResponseReader:
         if name.startswith("response."):
             error = error_in(value) if name == "response.error" else explicit_error(value)
             return () if error is None else (error,)
-        return (error_in(value) or Unknown(name),)
+        return (Ping() if name in PINGS else error_in(value) or Unknown(name),)
 
     def _delta(self, channel: _Channel, value: dict[str, Any]) -> Iterable[StreamEvent]:
         text = text_of(value, "delta")
@@ -224,6 +234,7 @@ class _ResponseReader:
 
     def on_created(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
         """Who answers."""
+        self._told = True
         return (_identity(object_of(value, "response")), Opening())
 
     def on_item(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
@@ -239,6 +250,8 @@ class _ResponseReader:
     def on_end(self, value: dict[str, Any], status: str) -> Iterator[StreamEvent]:
         """Completed, incomplete or failed: the response's own account of itself, and the end."""
         response = object_of(value, "response")
+        if not self._told:
+            yield _identity(response)
         yield from self._unseen(response)
         own = text_of(response, "status")
         status = own if own and status == "completed" and own not in _UNDECIDED else status
