@@ -37,6 +37,7 @@ def resolve_target(
         headers=(*where.headers, *found.headers),
         aws=found.aws,
         price_as=provider.price_as if where.base_url is None else None,
+        catalogue=provider.price_as,
         tls=where.tls,
         proxy=parse_url(where.proxy, "proxy URL") if where.proxy else None,
     )

@@ -68,6 +68,10 @@ _ADVICE: dict[tuple[OutcomeKind, str], str] = {
     ): "the model gave nothing: check --max-tokens and the model's name",
     (
         OutcomeKind.PROTOCOL_ERROR,
+        "body_too_large",
+    ): "the answer went on beyond what is read; under --max-cost, beyond what --max-tokens allows",
+    (
+        OutcomeKind.PROTOCOL_ERROR,
         "bad_http",
     ): "no HTTP server there: check scheme (http or https) and port",
 }
