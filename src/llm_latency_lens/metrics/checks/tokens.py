@@ -22,7 +22,7 @@ _DOUBTS = {
         "compare chars_per_second, or ask for an answer without reasoning",
     ),
     "streamed_tokens_estimated": (
-        "not all counted tokens can have streamed: how many did is estimated, TPOT may be left out",
+        "not all counted tokens can have streamed: how many did is estimated",
         "compare chars_per_second, or ask for an answer without reasoning",
     ),
     "hidden_steps": (
