@@ -1,6 +1,7 @@
 """The end of a stream told from its bytes: at the right byte, however the stream is cut."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,7 @@ def ended_after(dialect: str, stream: bytes, cuts: tuple[int, ...] = ()) -> int 
     finder = end_finder(dialect)
     assert finder is not None
     edges = sorted({0, *(cut for cut in cuts if cut < len(stream)), len(stream)})
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         if finder.feed(stream[begin:end]):
             return end
     return None

@@ -70,31 +70,25 @@ _MARKERS = {
 class EndFinder:
     """Looks for the end marker of one response in the pieces of its body."""
 
-    __slots__ = ("_ended", "_finished", "_markers", "_open", "_recent", "_tail")
+    __slots__ = ("_ended", "_finished", "_markers", "_needles", "_open", "_recent", "_tail")
 
     def __init__(self, markers: tuple[_Marker, ...]) -> None:
         self._markers = markers
+        self._needles = tuple(marker.needle for marker in markers)
         self._tail = b"\n"  # the beginning of the body is the beginning of a line
         self._open = self._ended = self._finished = False
         self._recent: deque[bytes] = deque(maxlen=_REMEMBERED)
 
     def feed(self, data: bytes) -> bool:
         """Take the next bytes of the body; True once the event that ends the stream is over."""
-        if self._ended:
-            return True
         if self._open:
             return self._close(data)
         window = self._tail + data
-        for marker in self._markers:
-            if marker.needle in window:
-                found = marker.pattern.search(window)
-                if found is not None:
-                    self._open = True
-                    self._ended = marker.whole
-                    return self._ended or self._close(window[found.end() :])
+        for needle in self._needles:
+            if needle in window and self._matches(window):
+                return self._ended
         self._tail = window[-_OVERLAP:]
-        if data[:1] != b":":
-            self._recent.append(data)
+        self._recent.append(data)
         return False
 
     def idles(self, data: bytes) -> bool:
@@ -110,8 +104,19 @@ class EndFinder:
             self._recent.clear()
         return self._finished
 
+    def _matches(self, window: bytes) -> bool:
+        """Whether a marker is there; with a line end behind it, where one is due, it is the end."""
+        for marker in self._markers:
+            found = marker.pattern.search(window)
+            if found is not None:
+                self._open = True
+                self._ended = marker.whole
+                self._close(window[found.end() :])
+                return True
+        return False
+
     def _close(self, data: bytes) -> bool:
-        self._ended = b"\n" in data or b"\r" in data
+        self._ended = self._ended or b"\n" in data or b"\r" in data
         return self._ended
 
 
