@@ -150,8 +150,7 @@ class Profiler:
             request_for(asked, "measure", 0), self.target
         )
         sign = signer(self.target)
-        ports = frozenset({(self.target.proxy or self.target.base_url).port})
-        poller = Poller(stamps, ports)
+        poller = Poller(stamps, frozenset({self.target.first_hop.port}))
         transport = LiveTransport(self.target.tls, self.target.proxy, poller=poller)
         transport.prepare(self.target.base_url)
         intended = self._clock.now()
@@ -273,7 +272,7 @@ class Profiler:
             "target": self.target.public_name,
             "arms": [msgspec.to_builtins(_spec_of(arm)) for arm in order.arms],
             "base_url": str(self.target.base_url),
-            "proxy": str(self.target.proxy) if self.target.proxy else None,
+            "proxy": str(self.target.proxy.url) if self.target.proxy else None,
             "plan": msgspec.to_builtins(order.plan),
             "workload": describe_workload(order.workload),
             "limits": msgspec.to_builtins(order.limits),

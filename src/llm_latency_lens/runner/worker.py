@@ -104,7 +104,7 @@ class Worker:
             self._handlers[type(message)](message)
 
     def _on_order(self, order: Order) -> None:
-        ports = frozenset((arm.target.proxy or arm.target.base_url).port for arm in order.arms)
+        ports = frozenset(arm.target.first_hop.port for arm in order.arms)
         poller = Poller(order.stamps, ports)
         for target in (arm.target for arm in order.arms):
             transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse, poller=poller)
