@@ -3,10 +3,13 @@
 Pure: the same recording gives the same record anywhere, at any time later.
 """
 
+import base64
+
 from msgspec import Struct
 
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.interpret.asked import VERSIONS, Asked
 from llm_latency_lens.interpret.headers import (
     content_type,
     rate_limit,
@@ -22,7 +25,7 @@ from llm_latency_lens.interpret.tokens import count_tokens
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, Record, Widths
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
-from llm_latency_lens.model.request import Limits, Target
+from llm_latency_lens.model.request import Limits, Message, Request, Target
 from llm_latency_lens.wire.dialect import UNMARKED, UNSTREAMED, load_dialect
 from llm_latency_lens.wire.intermediary import intermediary
 
@@ -38,7 +41,7 @@ _STREAMS = frozenset(
 class Subject(Struct, frozen=True, kw_only=True):
     """What recordings are of; `secrets` are removed from every text that a record keeps.
 
-    Without a `price` records have no cost.
+    Without a `price` records have no cost. `asked` is for the words of failures.
     """
 
     target: str
@@ -48,6 +51,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     streamed: bool = True
     price: Price | None = None
     secrets: tuple[str, ...] = ()
+    asked: Asked = Asked()
 
 
 def interpret(attempt: Attempt, subject: Subject) -> Record:
@@ -64,7 +68,7 @@ def interpret(attempt: Attempt, subject: Subject) -> Record:
         reading, error = _read(body, subject)
     if coding:
         reading.flags.add("compressed")
-    outcome = judge(Case(recording, reading, error), subject.secrets)
+    outcome = judge(Case(recording, reading, error, subject.asked), subject.secrets)
     return _record(attempt, subject, reading, outcome)
 
 
@@ -199,7 +203,9 @@ def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str
         flags.add("tool_call")
     if marked and reading.finish and not reading.done:
         flags.add("no_end_marker")
-    if recording.ending.kind not in (EndKind.COMPLETE, EndKind.CLOSED) and reading.finish:
+    if recording.ending.kind is EndKind.LEFT_OPEN:
+        flags.add("left_open")
+    elif recording.ending.kind not in (EndKind.COMPLETE, EndKind.CLOSED) and reading.finish:
         flags.add("unclean_end")
     return tuple(sorted(flags))
 
@@ -211,6 +217,8 @@ def subject_of(
     words = [part for _, value in target.headers for part in value.split()]
     if target.aws is not None:
         words += [target.aws.access_key, target.aws.secret_key, target.aws.token or ""]
+    if target.proxy is not None:
+        words += _proxy_secrets(target.proxy.authorization)
     long = [word for word in words if len(word) >= _SHORTEST_SECRET]
     return Subject(
         target=target.public_name,
@@ -220,4 +228,31 @@ def subject_of(
         streamed=streamed and target.dialect not in UNSTREAMED,
         price=price,
         secrets=tuple(form for word in long for form in forms_of(word)),
+        asked=_asked(target, streamed=streamed),
+    )
+
+
+def _proxy_secrets(authorization: str) -> list[str]:
+    """What a proxy is sent, and the password within it."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return authorization.split()
+    try:
+        pair = base64.b64decode(token).decode()
+    except ValueError:
+        return [token]
+    return [token, pair.partition(":")[2]]
+
+
+def _asked(target: Target, *, streamed: bool) -> Asked:
+    wish = Request(messages=(Message("user", "hi"),), stream=streamed)
+    try:
+        url = str(load_dialect(target.dialect).encode(wish, target).url)
+    except Exception:  # noqa: BLE001 - a plugin's dialect may want more than this
+        url = ""
+    return Asked(
+        url=url,
+        base=str(target.base_url),
+        version=VERSIONS.get(target.dialect, ""),
+        credential=target.credential,
     )

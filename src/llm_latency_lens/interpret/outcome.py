@@ -11,10 +11,13 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from llm_latency_lens.interpret.asked import Asked
+from llm_latency_lens.interpret.http_failure import http_failure
 from llm_latency_lens.interpret.reading import Reading
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, OutcomeKind
 from llm_latency_lens.model.recording import EndKind, Recording
+from llm_latency_lens.wire.intermediary import intermediary
 
 _LONGEST_DETAIL = 300
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
@@ -25,9 +28,13 @@ _OF_ENDING: dict[EndKind, OutcomeKind] = {
     EndKind.UNREACHABLE: OutcomeKind.ERROR_CONNECT,
     EndKind.CONNECT_TIMEOUT: OutcomeKind.ERROR_CONNECT,
     EndKind.TLS_FAILED: OutcomeKind.ERROR_CONNECT,
+    EndKind.NOT_TLS: OutcomeKind.ERROR_CONNECT,
     EndKind.PROXY_FAILED: OutcomeKind.ERROR_CONNECT,
     EndKind.STALE_CONNECTION: OutcomeKind.ERROR_CONNECT,
     EndKind.CLIENT_ERROR: OutcomeKind.ERROR_CONNECT,
+    EndKind.TLS_EXPECTED: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.HTTP2_ONLY: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.DESYNCHRONISED: OutcomeKind.PROTOCOL_ERROR,
     EndKind.BAD_HTTP: OutcomeKind.PROTOCOL_ERROR,
     EndKind.HEAD_TOO_LARGE: OutcomeKind.PROTOCOL_ERROR,
     EndKind.BODY_TOO_LARGE: OutcomeKind.PROTOCOL_ERROR,
@@ -40,7 +47,6 @@ _OF_ENDING: dict[EndKind, OutcomeKind] = {
 }
 _BROKEN = frozenset(_OF_ENDING)
 _FILTERED_REASONS = frozenset({"content_filter", "refusal"})
-_HTTP_CAUSES = {401: "auth", 403: "auth", 407: "auth", 408: "server", 429: "rate_limited"}
 
 
 class Case(Struct, frozen=True):
@@ -49,6 +55,7 @@ class Case(Struct, frozen=True):
     recording: Recording
     reading: Reading
     error: ServerError | None = None
+    asked: Asked = Asked()
 
     @property
     def status(self) -> int | None:
@@ -90,6 +97,14 @@ def forms_of(secret: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((secret, quote(secret, safe=""), *inner)))
 
 
+def _desynchronised(case: Case) -> Outcome | None:
+    """However whole it is: it is the answer to another request."""
+    ending = case.recording.ending
+    if ending.kind is not EndKind.DESYNCHRONISED:
+        return None
+    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail)
+
+
 def _before_any_answer(case: Case) -> Outcome | None:
     ending = case.recording.ending
     if ending.kind not in _BROKEN or case.status is not None:
@@ -100,15 +115,7 @@ def _before_any_answer(case: Case) -> Outcome | None:
 def _error_status(case: Case) -> Outcome | None:
     if case.status is None or 200 <= case.status < 300:
         return None
-    detail = case.error.message if case.error else ""
-    return Outcome(OutcomeKind.ERROR_HTTP, http_cause(case.status), None, detail)
-
-
-def http_cause(status: int) -> str:
-    """The class of an error status: auth, rate_limited, bad_request, server or redirect."""
-    if status in _HTTP_CAUSES:
-        return _HTTP_CAUSES[status]
-    return {3: "redirect", 4: "bad_request"}.get(status // 100, "server")
+    return http_failure(case.recording, case.error, case.asked)
 
 
 def _error_in_stream(case: Case) -> Outcome | None:
@@ -123,7 +130,19 @@ def _broken_off(case: Case) -> Outcome | None:
     ending = case.recording.ending
     if ending.kind not in _BROKEN or case.reading.done or case.reading.finish:
         return None
-    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail)
+    detail = _broken_detail(case.recording)
+    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, detail)
+
+
+def _broken_detail(recording: Recording) -> str:
+    """The ending's words; of a cut answer also after how long, and who stands between."""
+    words, marks = recording.ending.detail, recording.marks
+    if recording.ending.kind not in (EndKind.TRUNCATED, EndKind.RESET) or marks.sent is None:
+        return words
+    via = intermediary(recording.head)
+    between = f"; {via} stands between" if via else ""
+    after = f"{words or 'the connection was closed'} {(marks.ended - marks.sent) / 1e9:.1f} s"
+    return f"{after} after the request{between}"
 
 
 def _malformed(case: Case) -> Outcome | None:
@@ -157,6 +176,7 @@ def _no_tokens(case: Case) -> Outcome | None:
 
 
 _RULES: tuple[Callable[[Case], Outcome | None], ...] = (
+    _desynchronised,
     _before_any_answer,
     _error_status,
     _error_in_stream,
