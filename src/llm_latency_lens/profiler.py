@@ -47,6 +47,7 @@ from llm_latency_lens.runner.environment import (
     describe_machine,
     usable_cpus,
 )
+from llm_latency_lens.runner.file_limit import check_file_limit
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.run import RawSink, Run, Sink
 from llm_latency_lens.schedule.check import check_plan, schedule_hash
@@ -216,6 +217,7 @@ class Profiler:
             cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
         )
         check_cap(order)
+        check_file_limit(order)
         _check_requests(order)
         calibration = load_calibration(describe_machine(), workers)
         return Benchmark(
@@ -282,6 +284,8 @@ class Profiler:
             "price_as": self.target.price_as,
             "price": msgspec.to_builtins(order.arms[0].price),
             "max_cost": str(order.cap) if order.cap is not None else None,
+            "spread_addresses": self.target.spread_addresses,
+            "credential": self.target.credential,
             "goodput": load.goodput,
             "question": question,
             "dialect": self.target.dialect,

@@ -41,6 +41,7 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
         base_url=chosen("base_url"),
         proxy=_proxy(options.get("proxy"), named.get("proxy")),
         tls=TlsOptions(chosen("ca_file"), chosen("client_cert"), chosen("client_key")),
+        spread_addresses=options.get("spread_addresses", False),
         asks=asks,
         plugins=config.plugins,
         headers=merge_fields(own, header_fields(given, "--header")),

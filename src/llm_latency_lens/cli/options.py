@@ -47,6 +47,11 @@ TARGET = (
         " password is read from a variable or a file.",
     ),
     option(
+        "--spread-addresses",
+        is_flag=True,
+        help="Connect to all addresses of the host's name in turn, not to the first that answers.",
+    ),
+    option(
         "--header",
         metavar="'NAME: VALUE'",
         multiple=True,

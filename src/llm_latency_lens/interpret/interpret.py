@@ -228,7 +228,7 @@ def subject_of(
         streamed=streamed and target.dialect not in UNSTREAMED,
         price=price,
         secrets=tuple(form for word in long for form in forms_of(word)),
-        asked=_asked(target, streamed=streamed),
+        asked=asked_of(target, streamed=streamed),
     )
 
 
@@ -244,7 +244,8 @@ def _proxy_secrets(authorization: str) -> list[str]:
     return [token, pair.partition(":")[2]]
 
 
-def _asked(target: Target, *, streamed: bool) -> Asked:
+def asked_of(target: Target, *, streamed: bool) -> Asked:
+    """What requests to `target` ask."""
     wish = Request(messages=(Message("user", "hi"),), stream=streamed)
     try:
         url = str(load_dialect(target.dialect).encode(wish, target).url)

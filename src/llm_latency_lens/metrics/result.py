@@ -169,6 +169,8 @@ def _quality(summary: Summary, checks: tuple[Check, ...], setting: Setting) -> Q
         tokens_per_event=summary.granularity,
         new_connections=summary.new_connections,
         reused_connections=summary.reused_connections,
+        remotes=dict(summary.remotes),
+        addresses=summary.addresses,
         client=setting.client,
         vitals=setting.vitals,
         machine=setting.machine,

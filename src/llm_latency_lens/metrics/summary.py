@@ -64,8 +64,9 @@ class Summary:
         self.time_under_way = 0.0
         self.warmup = 0
         self.retries = 0
-        self.new_connections = 0
-        self.reused_connections = 0
+        self.new_connections = self.reused_connections = 0
+        self.remotes: Counter[str] = Counter()
+        self.addresses = 1
         self.deliveries = Deliveries()
         self.goodput_fold = GoodputFold(limits)
         self.failures: dict[tuple[str, str], Failure] = {}
@@ -92,6 +93,8 @@ class Summary:
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
         if record.connection is not None:
+            self.remotes[record.connection.remote] += 1
+            self.addresses = max(self.addresses, record.connection.addresses)
             if record.connection.reused:
                 self.reused_connections += 1
             else:

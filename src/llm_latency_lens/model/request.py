@@ -123,6 +123,7 @@ class Target(Struct, frozen=True, kw_only=True):
     `query` is added to every path. `headers` and `aws` may hold secrets; a Target is shown to people
     through `public_name` only. `price_as` is the provider whose prices hold there (None: unknown).
     `credential` tells where the key was looked for and whether one is sent; it is no secret.
+    With `spread_addresses` connections go to all addresses of the host's name in turn.
     """
 
     provider: str
@@ -136,6 +137,7 @@ class Target(Struct, frozen=True, kw_only=True):
     tls: TlsOptions = TlsOptions()
     proxy: Proxy | None = None
     credential: str = ""
+    spread_addresses: bool = False
 
     @property
     def first_hop(self) -> Url:

@@ -44,6 +44,7 @@ def resolve_target(
         price_as=provider.price_as if where.base_url is None else None,
         tls=where.tls,
         proxy=proxy,
+        spread_addresses=where.spread_addresses,
         credential=f"the header {' and '.join(sorted(given))} as given"
         if given
         else found.credential,

@@ -15,6 +15,7 @@ class Where(Struct, frozen=True, kw_only=True):
             proxy alone.
         plugins: names of the custom providers that may be loaded.
         key: where the key is, if not in the provider's own variable.
+        spread_addresses: connect to all addresses of a name in turn, not to the first that answers.
         asks: without it nothing will be sent, so no key is needed: what a plan costs can be known
             without one.
     """
@@ -24,6 +25,7 @@ class Where(Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     key: KeySource | None = None
+    spread_addresses: bool = False
     asks: bool = True
     plugins: tuple[str, ...] = ()
 

@@ -124,7 +124,8 @@ class Dialer:
                 tape.mark("tls_begin")
                 await self._start_tls(link, url, self._sessions.get((url.host, url.port)))
                 tape.mark("tls_end")
-            origin = self._origin(address, len(addresses))
+            alike = sum(other.family == address.family for other in addresses)
+            origin = self._origin(address, alike)
             return Connection(link, origin, self._poller)
         except BaseException:
             sock.close()
