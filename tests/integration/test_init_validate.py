@@ -168,9 +168,26 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
     assert first["spec_sha256"] == again["spec_sha256"] != other["spec_sha256"]
     spec = first["spec"]
     assert sorted(spec) == [
-        "arms", "base_url", "dialect", "goodput", "limits", "max_cost", "plan", "plugins", "price", "price_as", "proxy", "question",
-        "retries", "stamps", "target", "workers", "workload",
-    ]  # fmt: skip
+        "arms",
+        "base_url",
+        "credential",
+        "dialect",
+        "goodput",
+        "limits",
+        "max_cost",
+        "plan",
+        "plugins",
+        "price",
+        "price_as",
+        "proxy",
+        "question",
+        "retries",
+        "spread_addresses",
+        "stamps",
+        "target",
+        "workers",
+        "workload",
+    ]
     assert spec["limits"] == {
         "connect_timeout": 10_000_000_000,
         "idle_timeout": 60_000_000_000,
@@ -178,6 +195,7 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
         "max_head": 102_400,
         "max_body": 268_435_456,
         "max_event": 8_388_608,
+        "max_bodies": 536_870_912,
     }
     assert spec["retries"] == 0
     assert spec["workload"]["wish"]["stream"]

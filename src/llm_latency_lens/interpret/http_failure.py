@@ -181,7 +181,7 @@ def _model(answer: Answer) -> Finding | None:
 
 
 def _not_found(answer: Answer) -> Finding | None:
-    if answer.status not in {404, 405, 410}:
+    if answer.status not in {404, 405, 410, 501}:
         return None
     url, hint = answer.asked.url, _path_hint(answer.asked)
     if not url:

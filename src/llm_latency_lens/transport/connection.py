@@ -113,7 +113,8 @@ class Connection:
             if idle_before is not None:
                 kind, detail = EndKind.STALE_CONNECTION, detail or "the kept connection was closed"
             else:
-                detail = f"{detail or 'closed'} without a byte of an answer"
+                what = detail or "the connection was closed"
+                detail = f"{what} without a byte of an answer"
         facts = self._facts(idle_before)
         if (
             kind is not EndKind.COMPLETE

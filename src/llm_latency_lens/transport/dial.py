@@ -107,6 +107,10 @@ class Dialer:
         if "https" in {url.scheme, self._proxy.url.scheme if self._proxy else ""}:
             self._tls_context()
 
+    def context_for(self, url: Url) -> ssl.SSLContext | None:
+        """The TLS configuration of connections to `url`; None where they are plain."""
+        return self._tls_context() if url.scheme == "https" else None
+
     async def _dial(self, url: Url, tape: Tape) -> Connection:
         self.prepare(url)
         first = self._proxy.url if self._proxy else url

@@ -16,6 +16,7 @@ from llm_latency_lens.transport.desync import AnswerIds
 from llm_latency_lens.transport.dial import Dialer, DialError
 from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.pool import PROBATION_NS, Pool
+from llm_latency_lens.transport.probe import other_protocol
 from llm_latency_lens.transport.proxy import proxy_headers
 from llm_latency_lens.transport.resolve import Resolver
 from llm_latency_lens.transport.tape import Tape
@@ -57,6 +58,7 @@ class LiveTransport:
         self._dialer = Dialer(tls or TlsOptions(), proxy, self._poller, resolver)
         self._pool = Pool(probation, rotate=resolver.rotates)
         self._ids = AnswerIds()
+        self._probe: asyncio.Task[tuple[EndKind, str] | None] | None = None
         self._reuse = reuse
         self._active: set[asyncio.Task[object]] = set()
         self._aborting = False
@@ -113,6 +115,8 @@ class LiveTransport:
     def close(self) -> None:
         """Close all idle connections."""
         self._pool.close()
+        if self._probe is not None:
+            self._probe.cancel()
 
     async def _exchange(self, url: Url, payload: bytes, tape: Tape, total_at: int) -> Recording:
         connection = self._pool.take(url) if self._reuse else None
@@ -121,7 +125,9 @@ class LiveTransport:
         recording = await connection.roundtrip(payload, tape, total_at)
         if recording.ending.kind is EndKind.STALE_CONNECTION:
             self._pool.distrust(url)
-        if recording.head is not None:
+        if recording.head is None:
+            recording = await self._explained(recording, connection, url)
+        else:
             recording = self._checked(recording, connection, payload)
             self._dialer.keep_session(url, connection)
         if not connection.alive:
@@ -131,6 +137,23 @@ class LiveTransport:
         else:
             connection.close()
         return recording
+
+    async def _explained(self, recording: Recording, connection: Connection, url: Url) -> Recording:
+        """The recording; where a new connection was closed without a byte, with the reason if it shows."""
+        facts, origin = recording.connection, connection.origin
+        closed = recording.ending.kind in (EndKind.TRUNCATED, EndKind.RESET)
+        if not closed or facts is None or origin.proxy is not None:
+            return recording
+        if self._probe is None:
+            address = origin.remote.rpartition(":")[0].strip("[]")
+            work = other_protocol(url, address, self._dialer.context_for(url))
+            self._probe = asyncio.create_task(work)
+        found = await asyncio.shield(self._probe)
+        if found is None:
+            return recording
+        kind, words = found
+        detail = f"{recording.ending.detail}: {words}"
+        return msgspec.structs.replace(recording, ending=Ending(kind, detail))
 
     def _checked(self, recording: Recording, connection: Connection, payload: bytes) -> Recording:
         """The recording; where its answer has been given before, it and the connection are not used."""

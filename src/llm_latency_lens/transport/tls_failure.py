@@ -21,6 +21,9 @@ _CERTIFICATE: dict[int, str] = {
 _NO_HTTP1 = "it refuses HTTP/1.1 (ALPN), as servers of HTTP/2 alone do; this tool speaks HTTP/1.1"
 _NO_VERSION = "it shares no version of TLS with this tool, which speaks 1.2 and 1.3"
 _WANTS_CERTIFICATE = "it wants a client certificate: give one with --client-cert and --client-key"
+_NOTHING_SHARED = (
+    "it shares no cipher with this tool, or wants a client certificate: --client-cert, --client-key"
+)
 _REASONS: dict[str, tuple[EndKind, str]] = {
     "NO_APPLICATION_PROTOCOL": (EndKind.HTTP2_ONLY, _NO_HTTP1),
     "PROTOCOL_VERSION": (EndKind.TLS_FAILED, _NO_VERSION),
@@ -29,6 +32,7 @@ _REASONS: dict[str, tuple[EndKind, str]] = {
     "UNRECOGNIZED_NAME": (EndKind.TLS_FAILED, "it serves no host of this name"),
     "UNKNOWN_CA": (EndKind.TLS_FAILED, "it does not trust the client certificate's authority"),
     "BAD_CERTIFICATE": (EndKind.TLS_FAILED, "it does not take the client certificate"),
+    "HANDSHAKE_FAILURE": (EndKind.TLS_FAILED, _NOTHING_SHARED),
     "UNEXPECTED_EOF_WHILE_READING": (EndKind.TLS_FAILED, "it closed the connection"),
 }
 """Ends of OpenSSL's reasons: those of this side, and the peer's alerts."""
