@@ -21,9 +21,11 @@ class Asked(Struct, frozen=True, kw_only=True):
         base: the base URL, without the dialect's own path.
         version: the path that a base URL ends with in this dialect, such as /v1.
         credential: where the key was looked for, and whether one was sent.
+        proxied: a proxy was sent credentials.
     """
 
     url: str = ""
     base: str = ""
     version: str = ""
     credential: str = ""
+    proxied: bool = False

@@ -14,7 +14,8 @@ from llm_latency_lens.interpret.redirect import redirection
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, OutcomeKind
 from llm_latency_lens.model.recording import Head, Recording
-from llm_latency_lens.wire.intermediary import intermediary
+from llm_latency_lens.units import format_duration
+from llm_latency_lens.wire.intermediary import gateway_of_page, intermediary
 
 Finding = tuple[str, str]
 """The cause, and words for it."""
@@ -47,6 +48,17 @@ _WANTS_HTTPS = re.compile(
     re.IGNORECASE,
 )
 _BODY = 4096
+_OF_GATEWAYS = {
+    502: "got no proper answer from the server behind it",
+    503: "had no server for the request, or refused it for now",
+    520: "got no proper answer from the server behind it",
+    521: "was refused by the server behind it",
+    522: "got no connection to the server behind it",
+    523: "could not reach the server behind it",
+    525: "could not agree on TLS with the server behind it",
+    526: "does not trust the certificate of the server behind it",
+}
+"""What a gateway says by its status."""
 _PROXY_SERVERS = ("mitmproxy", "privoxy", "squid", "tinyproxy", "ziproxy", "polipo")
 _PROXY_HEADERS = ("x-squid-error", "proxy-status", "proxy-agent", "proxy-authenticate")
 
@@ -84,12 +96,12 @@ class Answer(Struct, frozen=True):
         marks = self.recording.marks
         if marks.sent is None or marks.head is None:
             return ""
-        return f" after {(marks.head - marks.sent) / 1e9:.1f} s"
+        return f" after {format_duration(marks.head - marks.sent)}"
 
     @property
     def gateway(self) -> str:
         """Who stands between, if the answer shows it."""
-        return intermediary(self.head) or ""
+        return intermediary(self.head) or gateway_of_page(self.recording.body[:_BODY]) or ""
 
 
 def http_failure(recording: Recording, error: ServerError | None, asked: Asked) -> Outcome:
@@ -122,7 +134,8 @@ def _proxy(answer: Answer) -> Finding | None:
     facts, head = answer.recording.connection, answer.head
     if answer.status == 407:
         offered = head.get("proxy-authenticate") or "nothing that it would take"
-        return "proxy_auth", f"the proxy wants credentials, it offers {offered}"
+        what = "refused the credentials" if answer.asked.proxied else "wants credentials"
+        return "proxy_auth", f"the proxy {what} (it offers {offered})"
     if facts is None or facts.proxy is None or facts.tls_version is not None:
         return None
     server = (head.get("server") or "").lower()
@@ -213,7 +226,8 @@ def _quota(answer: Answer) -> Finding | None:
 def _gateway(answer: Answer) -> Finding | None:
     if answer.status // 100 != 5 or not answer.gateway:
         return None
-    return "server", f"{answer.gateway} answered{answer.seconds}"
+    what = _OF_GATEWAYS.get(answer.status, "answered")
+    return "server", f"{answer.gateway} {what}{answer.seconds}"
 
 
 _RULES: tuple[Callable[[Answer], Finding | None], ...] = (

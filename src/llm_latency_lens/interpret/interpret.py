@@ -256,4 +256,5 @@ def asked_of(target: Target, *, streamed: bool) -> Asked:
         base=str(target.base_url),
         version=VERSIONS.get(target.dialect, ""),
         credential=target.credential,
+        proxied=target.proxy is not None and bool(target.proxy.authorization),
     )

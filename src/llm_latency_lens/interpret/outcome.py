@@ -17,6 +17,7 @@ from llm_latency_lens.interpret.reading import Reading
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, OutcomeKind
 from llm_latency_lens.model.recording import EndKind, Recording
+from llm_latency_lens.units import format_duration
 from llm_latency_lens.wire.intermediary import intermediary
 
 _LONGEST_DETAIL = 300
@@ -141,8 +142,8 @@ def _broken_detail(recording: Recording) -> str:
         return words
     via = intermediary(recording.head)
     between = f"; {via} stands between" if via else ""
-    after = f"{words or 'the connection was closed'} {(marks.ended - marks.sent) / 1e9:.1f} s"
-    return f"{after} after the request{between}"
+    what = words or "the connection was closed"
+    return f"{what} {format_duration(marks.ended - marks.sent)} after the request{between}"
 
 
 def _malformed(case: Case) -> Outcome | None:

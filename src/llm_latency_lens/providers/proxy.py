@@ -49,9 +49,9 @@ def parse_proxy(text: str, authorization: str = "") -> Proxy:
     if not at or "/" in userinfo:
         return Proxy(url=parse_url(text, _WHAT), authorization=authorization)
     url = parse_url(f"{scheme}{mark}{host}", _WHAT)
-    pair = unquote(userinfo)
-    if not pair.isprintable() or ":" not in pair:
-        raise UsageError(f"{_WHAT}: before the @ must stand user:password, percent-encoded")
+    pair = unquote(userinfo if ":" in userinfo else f"{userinfo}:")
+    if not pair.isprintable():
+        raise UsageError(f"{_WHAT}: user and password hold characters that they can't have")
     token = base64.b64encode(pair.encode()).decode("ascii")
     return Proxy(url=url, authorization=authorization or f"Basic {token}")
 

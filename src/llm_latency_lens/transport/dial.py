@@ -99,8 +99,10 @@ class Dialer:
         if tape.at("proxy_begin"):
             return EndKind.PROXY_FAILED, f"proxy {first.authority} did not answer CONNECT"
         if tape.at("tcp_begin"):
-            return EndKind.CONNECT_TIMEOUT, f"no TCP connection to {first.authority}"
-        return EndKind.DNS_FAILED, f"no address for {first.host}"
+            kind, what = EndKind.CONNECT_TIMEOUT, f"no TCP connection to {first.authority}"
+        else:
+            kind, what = EndKind.DNS_FAILED, f"no address for {first.host}"
+        return (EndKind.PROXY_FAILED, f"proxy: {what}") if self._proxy else (kind, what)
 
     def prepare(self, url: Url) -> None:
         """Load trust now, some 20 ms, so that no handshake's time contains it. Raises UsageError."""
@@ -113,12 +115,10 @@ class Dialer:
 
     async def _dial(self, url: Url, tape: Tape) -> Connection:
         self.prepare(url)
-        first = self._proxy.url if self._proxy else url
-        addresses = await self._resolve(first, tape)
-        tape.mark("tcp_begin")
-        sock, address = await _translated(lambda: _connect_any(addresses), first)
-        self._poller.kernel.enable(sock)
-        tape.mark("tcp_end")
+        try:
+            addresses, sock, address = await self._connect(tape, url)
+        except DialError as error:
+            raise self._of_first_hop(error) from None
         packets = self._poller.packets
         try:
             link = Link(sock, packets.watch(sock) if packets is not None else None)
@@ -134,6 +134,22 @@ class Dialer:
         except BaseException:
             sock.close()
             raise
+
+    async def _connect(self, tape: Tape, url: Url) -> tuple[list[Address], socket.socket, Address]:
+        """DNS and TCP, to the proxy where there is one."""
+        first = self._proxy.url if self._proxy else url
+        addresses = await self._resolve(first, tape)
+        tape.mark("tcp_begin")
+        sock, address = await _translated(lambda: _connect_any(addresses), first)
+        self._poller.kernel.enable(sock)
+        tape.mark("tcp_end")
+        return addresses, sock, address
+
+    def _of_first_hop(self, error: DialError) -> DialError:
+        """What went wrong on the way to the proxy is the proxy's matter, unless it is this machine's."""
+        if self._proxy is None or error.kind is EndKind.CLIENT_ERROR:
+            return error
+        return DialError(EndKind.PROXY_FAILED, f"proxy: {error.detail}")
 
     async def _start_tls(self, link: Link, url: Url, session: ssl.SSLSession | None = None) -> None:
         layer = TlsLayer(self._tls_context(), url.host, session)
@@ -168,7 +184,10 @@ class Dialer:
             return
         tape.mark("proxy_begin")
         if proxy.url.scheme == "https":
-            await self._start_tls(link, proxy.url)
+            try:
+                await self._start_tls(link, proxy.url)
+            except DialError as error:
+                raise self._of_first_hop(error) from None
         if url.scheme == "https":
             try:
                 await open_tunnel(link, proxy, url, tape.limits.max_head)

@@ -54,8 +54,8 @@ async def open_tunnel(link: Link, proxy: Proxy, url: Url, max_head: int) -> None
 
 def refusal(head: Head, *, sent: bool) -> str:
     """A proxy's status in words; `sent`: it was sent credentials."""
-    status, offered = head.status, head.get("proxy-authenticate")
-    if status == 407 or (status == 401 and offered):
+    status = head.status
+    if status in {401, 407}:
         schemes = [
             value.split(" ")[0] for name, value in head.headers if name == "proxy-authenticate"
         ]
@@ -70,7 +70,6 @@ def refusal(head: Head, *, sent: bool) -> str:
 
 
 _MEANING = {
-    401: "unauthorized",
     403: "it forbids this host or port",
     404: "no proxy listens there, or it does not know the host",
     405: "it allows no CONNECT",
