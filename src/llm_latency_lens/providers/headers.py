@@ -15,7 +15,7 @@ _CREDENTIAL = re.compile(
 )
 """Names of fields whose value proves who asks."""
 _CREDENTIAL_VALUE = re.compile(
-    r"(?:bearer|basic|digest|token|apikey|negotiate)\s+\S|(?:sk|pk|gsk|hf|xai|AIza|ghp|glpat)[-_]?\w{16}",
+    r"(?:bearer|basic|digest|negotiate)\s+\S{8,}$|(?:sk|pk|gsk|hf|xai|ghp|glpat)[-_][\w-]{16,}$|AIza\w{16,}$",
     re.IGNORECASE,
 )
 """Values that prove who asks, in whatever field."""

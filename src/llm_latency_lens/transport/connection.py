@@ -12,7 +12,7 @@ import time
 
 from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
 from llm_latency_lens.transport.arrivals import READ_SIZE, Arrivals, Piece
-from llm_latency_lens.transport.desync import EarlyCheck
+from llm_latency_lens.transport.desync import EarlyCheck, is_idle_timeout
 from llm_latency_lens.transport.link import Link
 from llm_latency_lens.transport.origin import Origin
 from llm_latency_lens.transport.poller import Poller, Read
@@ -116,12 +116,8 @@ class Connection:
                 what = detail or "the connection was closed"
                 detail = f"{what} without a byte of an answer"
         facts = self._facts(idle_before)
-        if (
-            kind is not EndKind.COMPLETE
-            or not response.keep_alive
-            or response.extra_bytes
-            or unsent
-        ):
+        reusable = response.keep_alive and not response.extra_bytes and not unsent
+        if kind is not EndKind.COMPLETE or not reusable:
             self.close()
         return tape.recording(kind, detail, facts)
 
@@ -253,7 +249,7 @@ class Connection:
             data = self._decrypted(tape, data)
             if not data:
                 return
-        if not self.answering and not self._begins(tape, kernel or user, user):
+        if not self.answering and not self._begins(tape, (data, user, kernel or user)):
             return
         if earliest < kernel and any(layer.holds_part_of_a_record for layer in self._layers):
             # The last whole record may have come in an earlier segment than the read's last.
@@ -272,14 +268,18 @@ class Connection:
             self._finish(tape.response.end_of_connection(), "")
         return data
 
-    def _begins(self, tape: Tape, arrival: int, read: int) -> bool:
+    def _begins(self, tape: Tape, read: tuple[bytes, int, int]) -> bool:
         """Whether the first bytes that came can be those of an answer; ends the exchange where not."""
         self.answering = True
+        data, user, arrival = read
         sent = tape.at("sent") or 0
-        if not self._early.is_early(arrival, read, sent):
+        if not self._early.is_early(arrival, user, sent):
             return True
-        words = f"bytes came {_after(arrival - sent)}: no server can have received it by then"
-        self._finish(EndKind.DESYNCHRONISED, words)
+        if is_idle_timeout(data):
+            self._finish(EndKind.STALE_CONNECTION, "the server gave the idle connection up (408)")
+        else:
+            words = f"bytes came {_after(arrival - sent)}: no server can have received it by then"
+            self._finish(EndKind.DESYNCHRONISED, words)
         return False
 
     def _answer_tls(self) -> None:

@@ -42,6 +42,11 @@ class EarlyCheck:
         return info is not None and read - sent < info.rtt_min
 
 
+def is_idle_timeout(data: bytes) -> bool:
+    """Whether bytes that nobody asked for are a server's farewell to an idle connection: a 408."""
+    return data[:7] == b"HTTP/1." and data[8:12] == b" 408"
+
+
 class AnswerIds:
     """The ids of the answers of each connection, where answers have ids that differ."""
 
