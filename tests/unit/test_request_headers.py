@@ -87,7 +87,17 @@ def test_a_user_agent_is_sent() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "Content-Length Transfer-Encoding connection Keep-Alive TE Trailer Upgrade Expect Proxy-Connection".split(),
+    [
+        "Content-Length",
+        "Transfer-Encoding",
+        "connection",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Expect",
+        "Proxy-Connection",
+    ],
 )
 def test_fields_that_frame_the_request_are_refused(name: str) -> None:
     """They say how the bytes are to be read, whatever value is given."""

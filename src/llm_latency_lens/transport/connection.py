@@ -12,7 +12,7 @@ import time
 
 from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
 from llm_latency_lens.transport.arrivals import READ_SIZE, Arrivals, Piece
-from llm_latency_lens.transport.desync import EarlyCheck, is_idle_timeout
+from llm_latency_lens.transport.desync import EarlyCheck
 from llm_latency_lens.transport.link import Link
 from llm_latency_lens.transport.origin import Origin
 from llm_latency_lens.transport.poller import Poller, Read
@@ -109,12 +109,8 @@ class Connection:
             unsent = self._writing
             self._rest()
         response = tape.response
-        if kind in (EndKind.RESET, EndKind.TRUNCATED) and response.head is None:
-            if idle_before is not None:
-                kind, detail = EndKind.STALE_CONNECTION, detail or "the kept connection was closed"
-            else:
-                what = detail or "the connection was closed"
-                detail = f"{what} without a byte of an answer"
+        if response.head is None:
+            kind, detail = _unanswered(kind, detail, reused=idle_before is not None)
         facts = self._facts(idle_before)
         reusable = response.keep_alive and not response.extra_bytes and not unsent
         if kind is not EndKind.COMPLETE or not reusable:
@@ -271,16 +267,10 @@ class Connection:
     def _begins(self, tape: Tape, read: tuple[bytes, int, int]) -> bool:
         """Whether the first bytes that came can be those of an answer; ends the exchange where not."""
         self.answering = True
-        data, user, arrival = read
-        sent = tape.at("sent") or 0
-        if not self._early.is_early(arrival, user, sent):
-            return True
-        if is_idle_timeout(data):
-            self._finish(EndKind.STALE_CONNECTION, "the server gave the idle connection up (408)")
-        else:
-            words = f"bytes came {_after(arrival - sent)}: no server can have received it by then"
-            self._finish(EndKind.DESYNCHRONISED, words)
-        return False
+        ending = self._early.ending(read, tape.at("sent") or 0)
+        if ending is not None:
+            self._finish(*ending)
+        return ending is None
 
     def _answer_tls(self) -> None:
         """Post-handshake messages (key updates) want an answer; it is small and goes at once."""
@@ -314,10 +304,10 @@ class Connection:
 
         Only a response that has gone quiet is looked at, any other once a second (`seldom`).
         """
-        if now - self._last_activity < QUIET_NS and not seldom:
+        tape, quiet = self._tape, now - self._last_activity >= QUIET_NS
+        if tape is None or not (quiet or seldom or tape.stream.ended_at):
             return
-        tape = self._tape
-        if tape is not None and tape.stream.is_over(tape.response, self._last_activity, now):
+        if tape.stream.is_over(tape.response, self._last_activity, now):
             words = "the stream ended and the response did not: the connection was left open"
             self._finish(EndKind.LEFT_OPEN, words)
 
@@ -386,12 +376,17 @@ class Connection:
         )
 
 
+def _unanswered(kind: EndKind, detail: str, *, reused: bool) -> tuple[EndKind, str]:
+    """The ending of a connection that was closed before any answer began."""
+    if kind not in (EndKind.RESET, EndKind.TRUNCATED):
+        return kind, detail
+    if reused:
+        return EndKind.STALE_CONNECTION, detail or "the kept connection was closed"
+    return kind, f"{detail or 'the connection was closed'} without a byte of an answer"
+
+
 def _seconds(ns: int) -> str:
     return f"{ns / 1e9:g} s"
-
-
-def _after(ns: int) -> str:
-    return f"{ns / 1e6:.3f} ms after the request" if ns > 0 else "before the request was sent"
 
 
 def _words(error: OSError) -> str:

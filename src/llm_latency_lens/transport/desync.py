@@ -8,7 +8,7 @@ the answer before it though another request was made.
 import re
 import socket
 
-from llm_latency_lens.model.recording import Recording
+from llm_latency_lens.model.recording import EndKind, Recording
 from llm_latency_lens.transport.stamps import KernelClock
 from llm_latency_lens.transport.tcp_info import tcp_info
 
@@ -28,7 +28,18 @@ class EarlyCheck:
         info = tcp_info(sock)
         self._rtt = info.rtt_min if info is not None else 0
 
-    def is_early(self, arrival: int, read: int, sent: int) -> bool:
+    def ending(self, first: tuple[bytes, int, int], sent: int) -> tuple[EndKind, str] | None:
+        """The ending that the first bytes mean (data, user stamp, arrival); None where they may be an answer's."""
+        data, read, arrival = first
+        if not self._is_early(arrival, read, sent):
+            return None
+        if _is_idle_timeout(data):
+            return EndKind.STALE_CONNECTION, "the server gave the idle connection up (408)"
+        when = f"{(arrival - sent) / 1e6:.3f} ms after" if arrival > sent else "before"
+        words = f"bytes came {when} the request was sent: no server can have received it by then"
+        return EndKind.DESYNCHRONISED, words
+
+    def _is_early(self, arrival: int, read: int, sent: int) -> bool:
         """Whether bytes came that can be no answer: before the request was sent, or within a round trip.
 
         A true answer acknowledges the request, so that the kernel's least round trip is no longer than
@@ -42,7 +53,7 @@ class EarlyCheck:
         return info is not None and read - sent < info.rtt_min
 
 
-def is_idle_timeout(data: bytes) -> bool:
+def _is_idle_timeout(data: bytes) -> bool:
     """Whether bytes that nobody asked for are a server's farewell to an idle connection: a 408."""
     return data[:7] == b"HTTP/1." and data[8:12] == b" 408"
 

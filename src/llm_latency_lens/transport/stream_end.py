@@ -16,25 +16,26 @@ class StreamEnd:
     """The end of one response's stream.
 
     Attributes:
+        ended_at: when the end marker was there (ns), 0 before.
         idling: behind the finish reason nothing but keep-alives comes.
         content_at: the instant (ns) of the last read but those.
     """
 
-    __slots__ = ("_dialect", "_ended_at", "_finder", "_looked", "content_at", "idling")
+    __slots__ = ("_dialect", "_finder", "_looked", "content_at", "ended_at", "idling")
 
     def __init__(self, dialect: str) -> None:
         self._dialect = dialect
         self._finder: EndFinder | None = None
         self._looked = 0
-        self._ended_at = 0
+        self.ended_at = 0
         self.idling = False
         self.content_at = 0
 
     def is_over(self, response: Response, last_read: int, now: int) -> bool:
         """Whether the end marker came and HTTP's end did not in the time that is left to it."""
-        if not self._ended_at:
+        if not self.ended_at:
             self._look(response, last_read, now)
-        return 0 < self._ended_at <= now - QUIET_NS
+        return 0 < self.ended_at <= now - QUIET_NS
 
     def _look(self, response: Response, last_read: int, now: int) -> None:
         size = len(response.body)
@@ -49,7 +50,7 @@ class StreamEnd:
         self._looked = size
         if self._finder.feed(piece):
             # In a quiet response it was the last read that brought it.
-            self._ended_at = last_read if now - last_read >= QUIET_NS else now
+            self.ended_at = last_read if now - last_read >= QUIET_NS else now
             return
         self.idling = self._finder.idles(piece)
         if not self.idling:
