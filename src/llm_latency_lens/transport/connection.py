@@ -134,7 +134,7 @@ class Connection:
             if isinstance(read, BlockingIOError):
                 break
             self.handle(read, 0)
-        if any(layer.holds_part_of_a_record for layer in self._layers):
+        if self._holds_part():
             self.close()
         return self.alive
 
@@ -247,7 +247,7 @@ class Connection:
                 return
         if not self.answering and not self._begins(tape, (data, user, kernel or user)):
             return
-        if earliest < kernel and any(layer.holds_part_of_a_record for layer in self._layers):
+        if self._layers and earliest < kernel and self._holds_part():
             # The last whole record may have come in an earlier segment than the read's last.
             kernel = 0
         failure = tape.read(data, user, kernel, earliest)
@@ -263,6 +263,10 @@ class Connection:
         if not data and self._layers[-1].closed:
             self._finish(tape.response.end_of_connection(), "")
         return data
+
+    def _holds_part(self) -> bool:
+        """Whether bytes came that do not make a whole TLS record yet."""
+        return any(layer.holds_part_of_a_record for layer in self._layers)
 
     def _begins(self, tape: Tape, read: tuple[bytes, int, int]) -> bool:
         """Whether the first bytes that came can be those of an answer; ends the exchange where not."""
