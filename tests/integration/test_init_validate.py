@@ -86,7 +86,7 @@ def test_validate_finds_all_well(tmp_path: pathlib.Path) -> None:
     for word in (
         "everything is fine",
         "configuration",
-        "a key is set",
+        "the key of the environment variable A_KEY",
         "connected in",
         "live request",
     ):

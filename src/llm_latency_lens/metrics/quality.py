@@ -57,6 +57,8 @@ DATA_CHECKS: tuple[Finder, ...] = (
     stream.delayed_first_token,
     network.retransmits,
     network.connections,
+    network.unasked,
+    network.left_open,
     steady.beginning,
     steady.drift,
     steady.backlog,

@@ -66,7 +66,7 @@ class Summary:
         self.retries = 0
         self.new_connections = self.reused_connections = 0
         self.remotes: Counter[str] = Counter()
-        self.addresses = 1
+        self.addresses, self.unasked = 1, 0
         self.deliveries = Deliveries()
         self.goodput_fold = GoodputFold(limits)
         self.failures: dict[tuple[str, str], Failure] = {}
@@ -93,6 +93,7 @@ class Summary:
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
         if record.connection is not None:
+            self.unasked += record.connection.unasked
             self.remotes[record.connection.remote] += 1
             self.addresses = max(self.addresses, record.connection.addresses)
             if record.connection.reused:

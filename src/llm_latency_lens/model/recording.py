@@ -83,6 +83,8 @@ class ConnectionFacts(Struct, frozen=True, kw_only=True):
     """The connection as it was when the exchange ended. Durations in ns.
 
     `addresses`: how many the name has that was connected to; `remote` is one of them.
+    `unasked`: answers that came on any connection of this process, since the exchange before, and
+    that nobody asked for.
     `packets`: its packets were watched, and stamp what arrived.
     """
 
@@ -100,6 +102,7 @@ class ConnectionFacts(Struct, frozen=True, kw_only=True):
     retransmits: int | None = None
     packets: bool = False
     addresses: int = 1
+    unasked: int = 0
 
 
 class Head(Struct, frozen=True):

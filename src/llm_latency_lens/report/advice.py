@@ -44,9 +44,19 @@ _PROTOCOL = {
     "desynchronised": "the connection was dropped: a server or gateway sends answers that nobody"
     " asked for; report it to its makers",
 }
+_IN_STREAM = {
+    "context_length_exceeded": _HTTP["context_length"],
+    "exceed_context_size_error": _HTTP["context_length"],
+    "rate_limit_exceeded": _HTTP["rate_limited"],
+    "rate_limit_error": _HTTP["rate_limited"],
+    "insufficient_quota": _HTTP["quota"],
+    "authentication_error": _HTTP["auth"],
+}
+"""Types of errors within a 200 response that mean what an error status would."""
 _ADVICE: dict[tuple[OutcomeKind, str], str] = {
     **{(OutcomeKind.ERROR_CONNECT, cause): words for cause, words in _CONNECT.items()},
     **{(OutcomeKind.ERROR_HTTP, cause): words for cause, words in _HTTP.items()},
+    **{(OutcomeKind.ERROR_IN_STREAM, cause): words for cause, words in _IN_STREAM.items()},
     **{(OutcomeKind.PROTOCOL_ERROR, cause): words for cause, words in _PROTOCOL.items()},
     (
         OutcomeKind.STALLED,

@@ -12,7 +12,8 @@ import time
 
 from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
 from llm_latency_lens.transport.arrivals import READ_SIZE, Arrivals, Piece
-from llm_latency_lens.transport.desync import EarlyCheck
+from llm_latency_lens.transport.closing import closed_unanswered
+from llm_latency_lens.transport.desync import EarlyCheck, is_answer
 from llm_latency_lens.transport.link import Link
 from llm_latency_lens.transport.origin import Origin
 from llm_latency_lens.transport.poller import Poller, Read
@@ -109,8 +110,10 @@ class Connection:
             unsent = self._writing
             self._rest()
         response = tape.response
+        self._poller.unasked += response.answers_again
         if response.head is None:
-            kind, detail = _unanswered(kind, detail, reused=idle_before is not None)
+            reused = idle_before is not None
+            kind, detail = closed_unanswered(kind, detail, reused=reused, began=self.answering)
         facts = self._facts(idle_before)
         reusable = response.keep_alive and not response.extra_bytes and not unsent
         if kind is not EndKind.COMPLETE or not reusable:
@@ -292,6 +295,7 @@ class Connection:
                 data = layer.decrypt(data)
                 if not data and not layer.closed:
                     return
+        self._poller.unasked += is_answer(data)
         self.close()
 
     def _on_broken(self, error: OSError) -> None:
@@ -368,6 +372,7 @@ class Connection:
 
     def _facts(self, idle_before: int | None) -> ConnectionFacts:
         info = tcp_info(self._sock) if self.alive else None
+        unasked, self._poller.unasked = self._poller.unasked, 0
         before = self._retransmits
         if info is not None:
             self._retransmits = info.retransmits
@@ -377,16 +382,8 @@ class Connection:
             info=info,
             retransmits=self._retransmits - before,
             packets=self._arrivals.watched,
+            unasked=unasked,
         )
-
-
-def _unanswered(kind: EndKind, detail: str, *, reused: bool) -> tuple[EndKind, str]:
-    """The ending of a connection that was closed before any answer began."""
-    if kind not in (EndKind.RESET, EndKind.TRUNCATED):
-        return kind, detail
-    if reused:
-        return EndKind.STALE_CONNECTION, detail or "the kept connection was closed"
-    return kind, f"{detail or 'the connection was closed'} without a byte of an answer"
 
 
 def _seconds(ns: int) -> str:

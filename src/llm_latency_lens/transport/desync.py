@@ -53,6 +53,11 @@ class EarlyCheck:
         return info is not None and read - sent < info.rtt_min
 
 
+def is_answer(data: bytes) -> bool:
+    """Whether bytes that nobody asked for are an answer, and no farewell to an idle connection."""
+    return data[:7] == b"HTTP/1." and data[8:10] == b" 2"
+
+
 def _is_idle_timeout(data: bytes) -> bool:
     """Whether bytes that nobody asked for are a server's farewell to an idle connection: a 408."""
     return data[:7] == b"HTTP/1." and data[8:12] == b" 408"

@@ -142,7 +142,7 @@ class LiveTransport:
         """The recording; where a new connection was closed without a byte, with the reason if it shows."""
         facts, origin = recording.connection, connection.origin
         closed = recording.ending.kind in (EndKind.TRUNCATED, EndKind.RESET)
-        if not closed or facts is None or origin.proxy is not None:
+        if not closed or facts is None or origin.proxy is not None or connection.answering:
             return recording
         if self._probe is None:
             address = origin.remote.rpartition(":")[0].strip("[]")

@@ -24,6 +24,7 @@ class Origin(Struct, frozen=True, kw_only=True):
         info: TcpInfo | None,
         retransmits: int,
         packets: bool,
+        unasked: int,
     ) -> ConnectionFacts:
         """The connection as it is now; `retransmits` are those of the exchange."""
         return ConnectionFacts(
@@ -41,4 +42,5 @@ class Origin(Struct, frozen=True, kw_only=True):
             rtt_min=info.rtt_min if info is not None else None,
             retransmits=retransmits if info is not None else None,
             packets=packets,
+            unasked=unasked,
         )

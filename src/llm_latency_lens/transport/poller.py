@@ -73,6 +73,7 @@ class Poller:
         kernel: the kernel's stamps, where they are wanted.
         packets: the ring of packets, where their stamps are wanted.
         bodies: what the responses under way hold.
+        unasked: answers that nobody asked for, and that no exchange has told of yet.
 
     Raises:
         UsageError: packet stamps are wanted, and this process may not have them.
@@ -91,12 +92,14 @@ class Poller:
         "bodies",
         "kernel",
         "packets",
+        "unasked",
     )
 
     def __init__(self, stamps: StampSource = "auto", ports: frozenset[int] = frozenset()) -> None:
         self.kernel = KernelClock(stamps)
         self.packets = PacketRing(ports) if stamps == "packet" else None
         self.bodies = BodyBudget()
+        self.unasked = 0
         self._awaited = 0
         self._ticks = 0
         self._ticking: asyncio.TimerHandle | None = None

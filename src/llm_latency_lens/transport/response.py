@@ -24,6 +24,7 @@ class Response:
         "_informational",
         "_max_head",
         "_parser",
+        "answers_again",
         "body",
         "complete",
         "extra_bytes",
@@ -39,7 +40,7 @@ class Response:
         self.head: Head | None = None
         self.complete = False
         self.keep_alive = False
-        self.extra_bytes = False
+        self.extra_bytes = self.answers_again = False
         self.failure: tuple[EndKind, str] | None = None
         self._fields: list[tuple[str, str]] = []
         self._informational = 0
@@ -86,7 +87,7 @@ class Response:
 
     def on_message_begin(self) -> None:
         """Httptools: a message begins; a second one nobody asked for."""
-        self.extra_bytes = self.complete
+        self.extra_bytes = self.answers_again = self.complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Httptools: one header field; trailers are not kept."""
