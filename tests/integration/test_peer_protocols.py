@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from tests.support.command import lll
 from tests.support.exchanges import (
@@ -37,10 +38,12 @@ from tests.support.hostile import (
     silence,
     void,
 )
+from tests.unit.test_checks import clean, judged
 
 from llm_latency_lens.clock import SystemClock
-from llm_latency_lens.model.recording import EndKind, Recording
+from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
 from llm_latency_lens.model.request import HttpRequest, Url
+from llm_latency_lens.report.load import load_report
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.resolve import Address, Resolver
 from llm_latency_lens.units import MonoNs
@@ -203,6 +206,25 @@ def test_kept_connections_to_all_addresses_have_their_turn(run_async: RunAsync) 
 
         run_async(work())
         assert [len(server.requests) for server in servers] == [3, 3]
+
+
+def test_a_run_says_which_addresses_it_measured() -> None:
+    """Where a name has several and not all were used; silent where there is but one."""
+    facts = ConnectionFacts(id=1, reused=False, remote="127.0.0.1:80", family="ipv4", addresses=3)
+    records = [msgspec.structs.replace(record, connection=facts) for record in clean()]
+    shown = repr(load_report(judged(records)))
+    assert "1 of the name's 3 addresses: 127.0.0.1:80 (400)" in shown
+    assert "--spread-addresses" in shown
+    assert "addresses" not in repr(load_report(judged(clean())))
+
+
+def test_an_answer_that_ends_within_its_head_is_told_from_none(run_async: RunAsync) -> None:
+    """Bytes that came are not denied."""
+    with hostile(request(), send(b"HTTP/1.1 200 OK\r\nContent-"), fin()) as server:
+        recording = one(run_async, asked(server.port))
+        assert server.accepted == 1
+    assert recording.ending.kind is EndKind.TRUNCATED
+    assert "within the head" in recording.ending.detail
 
 
 def test_l1_a_hard_limit_of_files_is_told_before_anything_is_sent(tmp_path: pathlib.Path) -> None:
