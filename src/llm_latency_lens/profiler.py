@@ -202,8 +202,8 @@ class Profiler:
         check_plan(plan)
         check_source(load.stamps)
         check_arrivals(plan)
-        _check_conditions(load)
         asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed)
+        _check_conditions(load, streamed=asked.stream)
         workers = load.workers or max(usable_cpus() - 1, 1)
         most = plan.phases[-1].arrival.concurrency
         order = Order(
@@ -306,11 +306,11 @@ class Profiler:
         )
 
 
-def _check_conditions(load: Load) -> None:
+def _check_conditions(load: Load, *, streamed: bool) -> None:
     """Raises UsageError where a condition of the load can't be read."""
     parse_limits(load.goodput)
     if load.until_precise:
-        parse_precision(load.until_precise)
+        parse_precision(load.until_precise, streamed=streamed)
 
 
 def _check_requests(order: Order) -> None:

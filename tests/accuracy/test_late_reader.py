@@ -4,6 +4,7 @@ import os
 
 import pytest
 from tests.attack.accuracy import CASES, row_of
+from tests.support.repetition import SLOW
 
 from llm_latency_lens.transport.packets import packets_permitted
 
@@ -25,7 +26,7 @@ def test_beside_a_busy_process_every_value_is_within_its_printed_error_or_not_va
     not packets_permitted() and not os.environ.get("LLL_REQUIRE_REAL"),
     reason="packet sockets need Linux and CAP_NET_RAW",
 )
-@pytest.mark.parametrize("case", ["packets, busy", "packets, busy, TLS"])
+@pytest.mark.parametrize("case", ["packets, busy", pytest.param("packets, busy, TLS", marks=SLOW)])
 def test_with_packet_stamps_a_late_reader_is_exact(case: str) -> None:
     """p50 and p95 within 0.1 ms of the ledger, in plain text and over TLS."""
     row = row_of(CASES[case])

@@ -113,6 +113,10 @@ def test_what_a_reached_goal_left_unsent_is_no_failure(tmp_path: pathlib.Path) -
             "set --step-requests to",
         ),
         (["--until-precise", "ttft"], "is not a precision"),
+        (
+            ["--until-precise", "tpot.p50+-5%", "--no-stream"],
+            "an answer that is not streamed has no tpot",
+        ),
     ],
 )
 def test_contradictions_are_refused(tmp_path: pathlib.Path, words: list[str], said: str) -> None:

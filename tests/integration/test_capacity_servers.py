@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.support.bounded_server import Behaviour, BoundedServer
 from tests.support.command import lll, start
-from tests.support.repetition import NIGHTLY
+from tests.support.repetition import SLOW
 
 from llm_latency_lens.simulator.latency import parse_latency
 from llm_latency_lens.simulator.process import SimulatorProcess
@@ -87,6 +87,27 @@ def test_an_objective_on_a_metric_that_no_request_has(tmp_path: pathlib.Path) ->
     assert requests <= 5
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "slo", "said"),
+    [
+        (Behaviour(tokens=30, gap_s=0.01, whole=True), "ttft.p95<600ms", "delivered whole"),
+        (
+            Behaviour(tokens=10, gap_s=0.02, word=" four words an event", counts=False),
+            "tpot.p95<10ms",
+            "stream events are counted for tokens",
+        ),
+    ],
+)
+def test_what_the_answers_do_not_tell_is_not_judged(
+    tmp_path: pathlib.Path, behaviour: Behaviour, slo: str, said: str
+) -> None:
+    """A stream that comes whole has no TTFT, one without counts fails no TPOT: exit 4, no load."""
+    code, document, requests = searched(behaviour, tmp_path, slo)
+    assert (code, document["end"], document["steps"]) == (4, "untrusted", [])
+    assert said in document["why"]
+    assert requests <= 5
+
+
 def test_a_server_that_dies_ends_the_search(tmp_path: pathlib.Path) -> None:
     """The port closes after the first step: no further rate is tried, and what passed is told."""
     behaviour = Behaviour(dies_after=130)
@@ -99,6 +120,7 @@ def test_a_server_that_dies_ends_the_search(tmp_path: pathlib.Path) -> None:
     assert "the server no longer answers" in " ".join(found.out.split())
 
 
+@SLOW
 def test_a_server_that_falls_silent_does_not_hang_the_search(tmp_path: pathlib.Path) -> None:
     """Nothing ends for ten seconds: the load is broken off, long before requests time out."""
     behaviour = Behaviour(silent_after=9)
@@ -108,10 +130,8 @@ def test_a_server_that_falls_silent_does_not_hang_the_search(tmp_path: pathlib.P
     assert "no request ended for" in document["why"]
 
 
-AT_NIGHT = pytest.mark.skipif(not NIGHTLY, reason="ten more seconds; run it with: make nightly")
-
-
-@pytest.mark.parametrize("status", [429, pytest.param(503, marks=AT_NIGHT)])
+@SLOW
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_refuses_above_a_rate(tmp_path: pathlib.Path, status: int) -> None:
     """120/s are served: 60/s hold, 240/s fail; a 429 says that a quota is the bound."""
     behaviour = Behaviour(quota=120.0, burst=10.0, refusal=status)
@@ -135,7 +155,7 @@ def test_a_server_that_refuses_above_a_rate(tmp_path: pathlib.Path, status: int)
 def test_a_server_that_is_overloaded_at_the_first_rate(tmp_path: pathlib.Path) -> None:
     """One slot of 10 ms: 400/s fail soon, and each lower rate is a quarter until one holds."""
     behaviour = Behaviour(first_s=0.005, slots=1)
-    search = ("--rate", "400/s", "--max-rate", "800/s", "--duration", "12s")
+    search = ("--rate", "400/s", "--max-rate", "800/s", "--duration", "6s")
     code, document, _ = searched(behaviour, tmp_path, "ttft.p90<300ms", *search)
     steps = document["steps"]
     assert (steps[0]["judgement"], steps[0]["rate"]) == ("fail", 400.0)

@@ -5,7 +5,8 @@ import pathlib
 
 import pytest
 from tests.integration.test_transport_tls import Pki
-from tests.support.command import lll, start
+from tests.support.bounded_server import Behaviour, BoundedServer
+from tests.support.command import in_turn, lll, start
 from tests.support.hostile import fin, hostile, request, send, silence
 
 from llm_latency_lens.simulator.latency import parse_latency
@@ -41,6 +42,27 @@ def test_profile_shows_the_anatomy(tmp_path: pathlib.Path) -> None:
         assert word in found.out
     assert "\x1b" not in found.out
     assert found.err == ""
+
+
+def test_profile_says_what_the_answer_leaves_in_doubt(tmp_path: pathlib.Path) -> None:
+    """A stream that came whole has no TTFT, one without counts no TPOT: first of all, and as JSON."""
+    whole = Behaviour(tokens=30, gap_s=0.01, whole=True)
+    uncounted = Behaviour(tokens=10, word=" four words an event", counts=False)
+    words = ("profile", "openai:m", "-p", "Hi", "--base-url")
+    with BoundedServer(whole) as one, BoundedServer(uncounted) as other:
+        shown, said, counted = in_turn(
+            [*words, one.base_url],
+            [*words, one.base_url, "--json"],
+            [*words, other.base_url],
+            cwd=tmp_path,
+        )
+    assert "INVALID: TTFT, TPOT: 1 of 1 answers were delivered whole" in " ".join(shown.out.split())
+    checks = json.loads(said.out)["checks"]
+    assert [c["name"] for c in checks if c["verdict"] == "INVALID"] == [
+        "coalesced reads",
+        "buffered delivery",
+    ]
+    assert "INVALID: TPOT: the server gave no token count" in " ".join(counted.out.split())
 
 
 def test_profile_json_is_one_document(tmp_path: pathlib.Path) -> None:

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 from tests.support.command import ENVIRONMENT, eventually, lll, start
+from tests.support.repetition import SLOW
 
 from llm_latency_lens.simulator.batching import parse_batching
 from llm_latency_lens.simulator.fault import parse_fault
@@ -131,6 +132,7 @@ def test_q6_a_calibration_is_kept_and_shown(
     assert near.code != 2
 
 
+@SLOW
 def test_q6_an_outdated_calibration_is_made_anew(
     tmp_path: pathlib.Path, calibrated: tuple[pathlib.Path, str]
 ) -> None:
@@ -146,20 +148,24 @@ def test_q6_an_outdated_calibration_is_made_anew(
     assert json.loads(kept.read_text())["schema"] == "llm-latency-lens/calibration/2"
 
 
-@pytest.mark.parametrize("state", ["missing", "broken"])
+@pytest.mark.parametrize("state", ["missing", "broken", "outdated"])
 def test_q6_a_machine_is_calibrated_before_its_first_run(
     tmp_path: pathlib.Path, calibrated: tuple[pathlib.Path, str], state: str
 ) -> None:
-    """Q6: where nothing is kept, or nothing that can be read, it begins by itself; nothing is called outdated."""
-    if state == "broken":
+    """Q6: where nothing is kept that can be used, it begins by itself; only another version is called so."""
+    if state != "missing":
         shutil.copytree(calibrated[0], tmp_path / "cache")
         (kept,) = (tmp_path / "cache").rglob("calibration-*.json")
-        kept.write_text("{")
+        text = kept.read_text().replace("calibration/2", "calibration/1")
+        kept.write_text("{" if state == "broken" else text)
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "LLL_CALIBRATE": "auto"}
     command = ["benchmark", "openai:m", "--base-url", "http://127.0.0.1:9/v1", "-p", "x"]
     with start(*command, cwd=tmp_path, env=env) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
+        if state == "outdated":
+            assert "the stored calibration is of another version" in first
+            first = process.stderr.readline()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert "once for this machine" in first

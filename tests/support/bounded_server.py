@@ -21,6 +21,8 @@ class Behaviour(Struct, frozen=True, kw_only=True):
     Attributes:
         first_s: seconds from a request's turn to its first token.
         tokens, gap_s: tokens of an answer, and seconds between them.
+        whole: it holds all back until the last one is there.
+        word, counts: the text of each event, and whether the answer ends with a count of tokens.
         slots: requests served at a time; None serves all at once.
         quota: requests allowed per second; None allows all.
         burst: requests allowed at once beyond that.
@@ -33,6 +35,9 @@ class Behaviour(Struct, frozen=True, kw_only=True):
     first_s: float = 0.005
     tokens: int = 4
     gap_s: float = 0.001
+    whole: bool = False
+    word: str = " word"
+    counts: bool = True
     slots: int | None = None
     quota: float | None = None
     burst: float = 5.0
@@ -133,10 +138,14 @@ class BoundedServer:
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n",
         )
-        for number, piece in enumerate(_events(self.behaviour.tokens), 1):
-            await _write(writer, f"{len(piece):x}\r\n{piece}\r\n".encode())
+        held = b""
+        for number, piece in enumerate(_events(self.behaviour), 1):
+            held += f"{len(piece):x}\r\n{piece}\r\n".encode()
+            if not self.behaviour.whole:
+                await _write(writer, held)
+                held = b""
             await self._until(first + number * self.behaviour.gap_s)
-        await _write(writer, b"0\r\n\r\n")
+        await _write(writer, held + b"0\r\n\r\n")
 
     async def _until(self, instant: float) -> None:
         """Wait for an instant of the loop's clock, so that what comes late delays nothing after it."""
@@ -164,13 +173,15 @@ def _refusal(status: int, retry_after: int | None) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def _events(tokens: int) -> Iterator[str]:
-    for number in range(tokens):
-        delta = {"content": f" w{number}"}
+def _events(does: Behaviour) -> Iterator[str]:
+    for _ in range(does.tokens):
+        delta = {"content": does.word}
         choice = {"index": 0, "delta": delta, "finish_reason": None}
         yield f"data: {json.dumps({'id': 'r', 'model': 'm', 'choices': [choice]})}\n\n"
     end = {"index": 0, "delta": {}, "finish_reason": "stop"}
     yield f"data: {json.dumps({'id': 'r', 'model': 'm', 'choices': [end]})}\n\n"
-    usage = {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": 3 + tokens}
-    yield f"data: {json.dumps({'id': 'r', 'model': 'm', 'choices': [], 'usage': usage})}\n\n"
+    if does.counts:
+        usage = {"prompt_tokens": 3, "completion_tokens": does.tokens}
+        usage["total_tokens"] = 3 + does.tokens
+        yield f"data: {json.dumps({'id': 'r', 'model': 'm', 'choices': [], 'usage': usage})}\n\n"
     yield "data: [DONE]\n\n"

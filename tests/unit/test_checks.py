@@ -1,5 +1,6 @@
 """The self-check: every detector flips on its fault, and none of them condemns a clean run."""
 
+import math
 import pathlib
 import random
 import re
@@ -437,6 +438,29 @@ def test_q12_dependence_withholds_intervals_and_is_told() -> None:
     assert {"p50", "p95", "mean"} <= set(free.interval)
 
 
+def test_q12_precision_says_which_medians_have_no_interval() -> None:
+    """A wave takes every interval away: nothing is known within anything, and no 0 % is claimed."""
+    wave = [answered(n, n * 100.0, 200.0 + 100.0 * math.sin(n / 80.0)) for n in range(400)]
+    result = judged(wave)
+    assert "p50" not in result.metrics["ttft"].interval
+    found = check(result, "precision")
+    assert found is not None
+    assert "have no interval" in found.words or "no median has an interval" in found.words
+    clear = check(judged(clean()), "precision")
+    assert clear is not None
+    assert "no interval" not in clear.words.partition(";")[0]
+
+
+def test_q5_two_sources_of_stamps_are_told_with_their_counts() -> None:
+    """Eleven of sixty answers have reads without a kernel stamp: both are said, not the worse alone."""
+    records = clean(60)
+    mixed = [msgspec.structs.replace(record, stamps="mixed") for record in records[:11]]
+    found = check(judged([*mixed, *records[11:]]), "arrival stamps")
+    assert found is not None
+    assert "the kernel (49 answers)" in found.words
+    assert "some reads by this process (11 answers)" in found.words
+
+
 def test_q12_bursts_too_small_to_matter_take_no_interval_away() -> None:
     """Q12: a server of 30 ms with waves of a millisecond: dependent, but the median is known, and no warning."""
     rng, level, wave = random.Random(8), 0.0, []
@@ -522,3 +546,28 @@ def test_every_check_has_a_test_and_words() -> None:
     assert ids == {f"Q{n}" for n in range(1, 16)}
     for name in ids:
         assert f"def test_{name.lower()}_" in text, name
+
+
+def test_q8_unknown_finish_reasons_are_told_and_by_how_much_they_move_the_numbers() -> None:
+    """Q8: every tenth answer ends with a word that no table has, and is three times as slow."""
+    records = clean()
+    strange = [
+        msgspec.structs.replace(
+            answered(r.number, r.number * 100.0, 400.0, gap_ms=10.0) if slow else r,
+            flags=("unknown_finish_reason",),
+            finish_reason="handover",
+        )
+        for slow, r in ((True, records[i]) for i in range(0, len(records), 10))
+    ]
+    result = judged([r for i, r in enumerate(records) if i % 10] + strange)
+    found = check(result, "finish reasons")
+    assert found is not None
+    assert (found.value, '"handover" (40)' in found.words) == (0.1, True)
+    assert found.bound is not None
+    assert found.bound > 0.05
+    assert result.metrics["ttft"].verdict in {"WARN", "INVALID"}
+    alike = [msgspec.structs.replace(r, flags=("unknown_finish_reason",), finish_reason="x") for r in records[::10]]  # fmt: skip
+    told = check(judged([r for i, r in enumerate(records) if i % 10] + alike), "finish reasons")
+    assert told is not None
+    assert (told.verdict, "ttft" in told.metrics) == ("WARN", False)
+    assert check(judged(records), "finish reasons") is None

@@ -67,4 +67,5 @@ def test_a_metric_that_is_no_headline_is_named_as_in_the_table() -> None:
     }
     told = msgspec.structs.replace(result, metrics={**result.metrics, **invalid})
     text = " ".join(" ".join(drawn(load_report(told), 120)).split())
-    assert "do not use TTFT from intended start, ICL (per read); 400 of 400" in text
+    assert "VALID: TTFT, TPOT and end to end may be used, but do not use TTFT from" in text
+    assert "from intended start, ICL (per read); 400 of 400" in text

@@ -125,6 +125,24 @@ def test_the_report_shows_each_limit_and_what_is_left_out() -> None:
     assert "without 4 requests that have no limited metric" in shown
 
 
+def test_goodput_is_as_doubtful_as_the_metrics_of_its_limits() -> None:
+    """Answers that came whole have no TTFT, so nothing meets a limit on it; one on e2e holds."""
+    whole = {"arrivals": (500_000_000,), "arrival_events": (30,)}
+    records = [answered(n, n * 600.0, 500.0, tokens=30, gap_ms=0.0, **whole) for n in range(30)]
+    doubted, sound = (result(f"{name}<900ms", records).goodput for name in ("ttft", "e2e"))
+    assert doubted is not None
+    assert sound is not None
+    assert (doubted.verdict, sound.verdict) == ("INVALID", "VALID")
+    assert "delivered whole" in doubted.reasons[0]
+
+
+def test_the_share_is_of_those_that_were_judged() -> None:
+    """Where four of ten do not have the metric, it is no share of all that was offered."""
+    records = [answered(n, n * 400.0, 100.0, tokens=8 if n < 6 else 1) for n in range(10)]
+    assert "100.0% of the rest" in to_markdown(load_report(result("tpot<50ms", records)))
+    assert "of what was offered" in to_markdown(load_report(result("e2e<1s", records)))
+
+
 def test_a_document_without_the_counts_is_still_read() -> None:
     """A result stored before limits were counted one by one."""
     found = msgspec.to_builtins(goodput("ttft<200ms", [answered(0, 0.0, 100.0)]))

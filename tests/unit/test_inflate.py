@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_latency_lens.interpret.inflate import InflateError, inflate
-from llm_latency_lens.model.recording import Ending, EndKind, Marks, Recording
+from llm_latency_lens.interpret.inflate import InflateError, encodings_of, inflate
+from llm_latency_lens.model.recording import Ending, EndKind, Head, Marks, Recording
 
 
 def recorded(body: bytes, ends: list[int]) -> Recording:
@@ -36,7 +36,7 @@ def test_w10_each_read_means_what_was_flushed_with_it(pieces: list[bytes], codin
         ends.append(len(body))
     body += packer.flush()
     ends.append(len(body))
-    found = inflate(recorded(body, ends), coding, 1 << 20)
+    found = inflate(recorded(body, ends), (coding,), 1 << 20)
     assert found.body == b"".join(pieces)
     sizes = [sum(map(len, pieces[: i + 1])) for i in range(len(pieces))]
     assert found.read_rows().tolist()[::4] == [*sizes, sizes[-1]]
@@ -46,9 +46,9 @@ def test_w10_each_read_means_what_was_flushed_with_it(pieces: list[bytes], codin
 @given(st.binary(min_size=1, max_size=400), st.lists(st.integers(0, 400), max_size=8))
 def test_w10_any_cuts_give_the_same_bytes(data: bytes, cuts: list[int]) -> None:
     """W10: however the network cut the compressed bytes."""
-    body = gzip.compress(data)
+    body = gzip.compress(data, mtime=0)
     ends = sorted({*(cut % len(body) for cut in cuts), len(body)} - {0})
-    assert inflate(recorded(body, ends), "gzip", 1 << 20).body == data
+    assert inflate(recorded(body, ends), ("gzip",), 1 << 20).body == data
 
 
 def test_x12_a_bomb_is_refused_in_bounded_memory() -> None:
@@ -57,7 +57,7 @@ def test_x12_a_bomb_is_refused_in_bounded_memory() -> None:
     body = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
     assert len(body) < 70_000
     with pytest.raises(InflateError, match="body_too_large: gzip unpacks"):
-        inflate(recorded(body, [len(body)]), "gzip", 1 << 28)
+        inflate(recorded(body, [len(body)]), ("gzip",), 1 << 28)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,45 @@ def test_x12_a_bomb_is_refused_in_bounded_memory() -> None:
 def test_w10_what_can_not_be_read_is_named(body: bytes, coding: str, words: str) -> None:
     """W10: one line, never an exception of another kind."""
     with pytest.raises(InflateError, match=words):
-        inflate(recorded(body, [len(body)]), coding, 1 << 20)
+        inflate(recorded(body, [len(body)]), tuple(coding.split(", ")), 1 << 20)
+
+
+def test_w10_gzip_members_and_both_kinds_of_deflate_are_one_body() -> None:
+    """W10: members one after another, padding behind the last, deflate with and without its two bytes."""
+    members = gzip.compress(b"one ", mtime=0) + gzip.compress(b"two") + bytes(8)
+    raw = zlib.compressobj(wbits=-15)
+    plain = raw.compress(b"one two") + raw.flush()
+    for body, coding in (
+        (members, "gzip"),
+        (plain, "deflate"),
+        (zlib.compress(b"one two"), "deflate"),
+    ):
+        for size in (1, 7, len(body)):
+            ends = [*range(size, len(body), size), len(body)]
+            assert inflate(recorded(body, ends), (coding,), 1 << 20).body == b"one two"
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "expected"),
+    [
+        ("none", b"data: {}", ((), False)),
+        ("identity, None", b"data: {}", ((), False)),
+        ("UTF-8", b"data: {}", ((), False)),
+        ("gzip", b"data: {}", ((), True)),
+        ("br", b'{"a":1}', ((), True)),
+        ("gzip", gzip.compress(b"x", mtime=0), (("gzip",), False)),
+        (None, gzip.compress(b"x", mtime=0), (("gzip",), True)),
+        ("deflate", gzip.compress(b"x"), (("gzip",), True)),
+        ("gzip", zlib.compress(b"x"), (("deflate",), True)),
+        ("x-gzip", gzip.compress(b"x"), (("x-gzip",), False)),
+        ("gzip, deflate", zlib.compress(b"x"), (("deflate", "gzip"), False)),
+        ("br", bytes(range(128, 200)), (("br",), False)),
+        (None, b"", ((), False)),
+    ],
+)
+def test_w10_the_bytes_outrank_the_header(
+    header: str | None, body: bytes, expected: tuple[tuple[str, ...], bool]
+) -> None:
+    """W10: names for no coding, plain text under a coding's name, gzip under none."""
+    headers = () if header is None else (("content-encoding", header),)
+    assert encodings_of(Head(200, headers), body) == expected

@@ -1,5 +1,6 @@
 """From recordings to records: stamps by byte offset, outcomes from a closed set. No sockets."""
 
+import pathlib
 from array import array
 
 import msgspec
@@ -344,3 +345,64 @@ def test_w24_a_count_of_nothing_is_not_believed_where_tokens_came() -> None:
     found = record(recorded(body))
     assert (found.tokens.input, found.tokens.output, found.tokens.source) == (None, 2, "chunks")
     assert "usage_contradictory" in found.flags
+
+
+def test_an_interpretation_that_fails_is_a_protocol_error_of_this_record(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin's decoder raises before or after its first event, or is not there: the run goes on."""
+    decoders = {
+        "at_once": "def decode(body, content_type, max_event): raise KeyError('tok')",
+        "later": "def decode(body, content_type, max_event):\n    yield 1, Delta('text', 'a')\n    raise MemoryError('sk-canary-1234')",
+        "nonsense": "def decode(body, content_type, max_event): return [(1, object())]",
+        "no_iterator": "def decode(body, content_type, max_event): return 7",
+    }  # fmt: skip
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, code in decoders.items():
+        facts = "streams = has_end_marker = True\nsettings = {}\n"
+        words = f"from llm_latency_lens.model.events import Delta\n{facts}{code}\n"
+        (tmp_path / f"broken_{name}.py").write_text(words)
+        subject = Subject(target="x:m", dialect=f"broken_{name}", secrets=("sk-canary-1234",))
+        found = record(recorded(corpus.OPENAI), subject)
+        assert (found.outcome.kind, found.outcome.cause) == (
+            OutcomeKind.PROTOCOL_ERROR,
+            "interpretation",
+        )
+        assert "could not be interpreted" in found.outcome.detail
+        assert "canary" not in found.outcome.detail
+        assert (found.number, found.marks.sent, found.body_bytes) == (1, SENT, len(corpus.OPENAI))
+    missing = record(recorded(corpus.OPENAI), Subject(target="x:m", dialect="no_such_module"))
+    assert missing.outcome.cause == "interpretation"
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 400, "1e308", "1e400", "-1", "nan", "9" * 400 + "s", "1" * 400 + "h2m", "∞", ""]
+)
+def test_headers_with_hostile_numbers_are_unknown(value: str) -> None:
+    """A header of 400 digits is no number; whatever is read can be stored and added up."""
+    names = (
+        "retry-after", "retry-after-ms", "openai-processing-ms", "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-tokens", "x-ratelimit-reset-requests", "anthropic-ratelimit-tokens-reset",
+    )  # fmt: skip
+    headers = (*STREAM, *((name, value) for name in names), ("server-timing", f"total;dur={value}"))
+    found = record(recorded(corpus.OPENAI, head=Head(200, headers)))
+    assert found.outcome.kind is OutcomeKind.OK
+    assert msgspec.json.decode(msgspec.json.encode(found))["retry_after"] in {None, 0.0}
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Record) == found
+    seconds = (found.retry_after, found.server_until_response)
+    assert all(value is None or value <= 1e12 for value in seconds)
+
+
+@pytest.mark.parametrize("count", [10**400, 1e308, -1, 2**60, "9" * 50, None, [1], True])
+def test_counts_of_any_size_in_bodies_do_no_harm(count: object) -> None:
+    """Usage, timings and indices that no 64-bit number holds are unknown."""
+    usage = {"prompt_tokens": count, "completion_tokens": count, "total_tokens": count}
+    timings = {"prompt_ms": count, "predicted_ms": count, "predicted_n": count}
+    last = corpus.event({"id": "x", "choices": [], "usage": usage, "timings": timings})
+    odd = corpus.event({"choices": [{"index": count, "delta": {"content": "b"}}]})
+    body = chunk({"content": "a"}) + odd + chunk({}, "stop") + last + DONE
+    found = record(recorded(body))
+    assert found.outcome.kind is OutcomeKind.OK
+    assert found.tokens.output is not None
+    assert found.tokens.output <= 2
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Record) == found

@@ -1,5 +1,6 @@
 """Measuring until a percentile is known well: which requests are looked at, what is said last."""
 
+import math
 import random
 
 import msgspec
@@ -87,6 +88,25 @@ def test_the_end_is_the_same_whatever_order_requests_ended_in(
     values = [round(ttft(number) * 1e6) / 1e9 for number in range(60)]
     assert watch.precision() == precision_of(watch.goal, values)
     assert watch.precision().n == 60
+
+
+def test_a_run_ends_where_no_answer_has_the_metric() -> None:
+    """Answers that did not stream have no TTFT: after twenty of them nothing more is sent."""
+    watch = PrecisionWatch(GOAL)
+    whole = [msgspec.structs.replace(request(number), streamed=False) for number in range(20)]
+    assert [watch.add(record) for record in whole] == [False] * 19 + [True]
+    assert (watch.reached, watch.precision().n) == (False, 0)
+
+
+def test_slow_differences_that_do_not_matter_leave_the_median_known() -> None:
+    """A wave of 1 % over four hundred requests is strong dependence, and no reason to go on."""
+    values = [0.050 * (1.0 + 0.01 * math.sin(number / 60.0)) for number in range(400)]
+    found = precision_of(GOAL, values)
+    assert found.reached
+    assert found.interval is not None
+    assert found.interval[0] <= 0.050 <= found.interval[1]
+    wide = [0.050 * (1.0 + 0.5 * math.sin(number / 60.0)) for number in range(400)]
+    assert precision_of(GOAL, wide).interval is None
 
 
 def test_what_ends_after_the_goal_was_reached_is_in_the_last_word() -> None:

@@ -86,7 +86,7 @@ def test_w27_a_tool_call_is_a_name_and_its_input() -> None:
 
 def test_w29_a_guardrail_is_a_filtered_answer() -> None:
     """W29."""
-    assert Finish("content_filter") in decoded(GUARDED)
+    assert Finish("content_filter", 0, "filtered", "guardrail_intervened") in decoded(GUARDED)
 
 
 @pytest.mark.parametrize("before", [b"", START, START + delta(0, text="a"), TEXT])

@@ -90,6 +90,13 @@ def _metric(facts: Facts) -> Ending | None:
     return Ending("metric", facts.latest.why) if facts.latest.reason == "metric" else None
 
 
+def _untrusted(facts: Facts) -> Ending | None:
+    """What is wrong with the answers is so at every rate; what has passed stands."""
+    if facts.latest.reason != "untrusted" or facts.ever_passed:
+        return None
+    return Ending("untrusted", facts.latest.why)
+
+
 def _alone(facts: Facts) -> Ending | None:
     objective, value = facts.missed_alone, facts.alone_value
     if objective is None or value is None or facts.latest.judgement != "fail":
@@ -127,6 +134,7 @@ _RULES: tuple[Callable[[Facts], Ending | None], ...] = (
     _stopped,
     _unanswered,
     _metric,
+    _untrusted,
     _alone,
     _refused,
     _not_cured,

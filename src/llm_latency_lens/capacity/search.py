@@ -15,10 +15,12 @@ from llm_latency_lens.capacity.ending import Ending, Facts, end_early, out_of_ti
 from llm_latency_lens.capacity.explanation import Explanation, explain, no_metric
 from llm_latency_lens.capacity.question import DEFAULT_START, WARMUP, CapacityPlan
 from llm_latency_lens.capacity.step import StepRun, StepSetting
+from llm_latency_lens.capacity.trust import distrust, with_distrust
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.criteria.objective import parse_objectives
 from llm_latency_lens.load import Load
 from llm_latency_lens.metrics.objective_judge import FEWEST, ObjectiveJudge
+from llm_latency_lens.metrics.quality import check_answers
 from llm_latency_lens.metrics.summary import Summary
 from llm_latency_lens.model.capacity import Capacity, CapacityStep
 from llm_latency_lens.model.record import OutcomeKind
@@ -155,7 +157,13 @@ class _Search:
             return Ending("quota" if step.failures.rate_limited else "unanswered", failed)
         pairs = zip(self._objectives, self._alone.values, strict=True)
         lacking = [objective.text for objective, value in pairs if value is None]
-        return Ending("metric", no_metric(lacking)) if lacking else None
+        return Ending("metric", no_metric(lacking)) if lacking else self._end_untrusted(step)
+
+    def _end_untrusted(self, step: StepRun) -> Ending | None:
+        found = distrust(check_answers(step.records), self._objectives)
+        if found is None or (found.passes and self._alone.missed(self._objectives) is None):
+            return None
+        return Ending("untrusted", found.words)
 
     def _rates_from(self, service_time: float) -> CapacitySearch:
         question = self._plan.question
@@ -181,7 +189,8 @@ class _Search:
         books = await step.execute(prepared.order, (summary.add,))
         result = conclude(prepared, summary, books)
         judge.look()
-        explanation = explain(judge, step, rate)
+        untrusted = distrust(result.quality.checks, self._objectives)
+        explanation = with_distrust(explain(judge, step, rate), untrusted)
         self._spent += Decimal(result.cost.total) if result.cost and result.cost.total else 0
         self._steps.append(build_step(rate, judge, explanation, result, again=again))
         self._rates.tell(self._steps[-1].judgement, judge.seen, far=judge.far)

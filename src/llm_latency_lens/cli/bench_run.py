@@ -44,6 +44,7 @@ SEARCHED: dict[CapacityEnd, ExitCode] = {
     "stopped": ExitCode.TOO_FEW_SAMPLES,
     "unanswered": ExitCode.THRESHOLD_FAILED,
     "quota": ExitCode.THRESHOLD_FAILED,
+    "untrusted": ExitCode.INVALID_MEASUREMENT,
     "client": ExitCode.INVALID_MEASUREMENT,
     "spend_limit": ExitCode.MONEY_CAP,
 }

@@ -11,7 +11,7 @@ from llm_latency_lens.errors import UsageError
 from llm_latency_lens.profiler import Benchmark
 from llm_latency_lens.schedule.share import planned_in_phase
 from llm_latency_lens.units import format_money
-from llm_latency_lens.wire.dialect import UNSTREAMED
+from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import request_for
 
 
@@ -35,7 +35,7 @@ def estimate_plan(prepared: Benchmark, requests: int | None = None) -> Estimate 
         requests = sum(count for count in counts if count is not None)
     samples = range(len(order.workload.conversations))
     wishes = tuple(request_for(order.workload, "measure", number) for number in samples)
-    generates = order.arms[0].target.dialect not in UNSTREAMED
+    generates = load_dialect(order.arms[0].target.dialect).streams
     return estimate(wishes, requests, price, generates=generates)
 
 

@@ -48,9 +48,15 @@ def _print_json(record: Any) -> None:  # noqa: ANN401 - a Record, imported late
     import msgspec  # noqa: PLC0415
 
     from llm_latency_lens.metrics.definitions import METRICS  # noqa: PLC0415
+    from llm_latency_lens.metrics.quality import check_answers  # noqa: PLC0415
     from llm_latency_lens.model.record import OutcomeKind  # noqa: PLC0415
 
     ok = record.outcome.kind is OutcomeKind.OK
     metrics = {metric.name: metric.of(record) if ok else None for metric in METRICS}
-    document = {"schema": "llm-latency-lens/profile/1", "metrics": metrics, "record": record}
+    document = {
+        "schema": "llm-latency-lens/profile/1",
+        "metrics": metrics,
+        "checks": check_answers([record]) if ok else (),
+        "record": record,
+    }
     click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))

@@ -32,7 +32,7 @@ def providers(targets: tuple[str, ...], **given: Any) -> int:  # noqa: ANN401 - 
 def _listed() -> list[dict[str, Any]]:
     from llm_latency_lens.cli.config import configuration  # noqa: PLC0415
     from llm_latency_lens.providers.plugin import load_plugins, with_plugins  # noqa: PLC0415
-    from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect  # noqa: PLC0415
+    from llm_latency_lens.wire.dialect import load_dialect  # noqa: PLC0415
 
     plugins = load_plugins(configuration(click.get_current_context()).plugins)
     return [
@@ -42,8 +42,8 @@ def _listed() -> list[dict[str, Any]]:
             "base_url": provider.base_url,
             "key_env": provider.key_env,
             "key_present": bool(os.environ.get(provider.key_env, "").strip()),
-            "streams": provider.dialect not in UNSTREAMED,
-            "settings": sorted(load_dialect(provider.dialect).SETTINGS),
+            "streams": load_dialect(provider.dialect).streams,
+            "settings": sorted(load_dialect(provider.dialect).settings),
             "catalogue_prices": provider.price_as is not None,
         }
         for provider in with_plugins(plugins).values()

@@ -99,10 +99,10 @@ def _live(name: str, profiler: Any) -> Finding:  # noqa: ANN401 - a Profiler, im
     from llm_latency_lens.model.request import Request  # noqa: PLC0415
     from llm_latency_lens.profiler import run  # noqa: PLC0415
     from llm_latency_lens.report.advice import advise  # noqa: PLC0415
-    from llm_latency_lens.wire.dialect import UNSTREAMED  # noqa: PLC0415
+    from llm_latency_lens.wire.dialect import load_dialect  # noqa: PLC0415
     from llm_latency_lens.workload.workload import Workload, of_prompts  # noqa: PLC0415
 
-    limit = None if profiler.target.dialect in UNSTREAMED else _FEW
+    limit = _FEW if load_dialect(profiler.target.dialect).streams else None
     wish = Request(messages=(), max_tokens=limit)
     asked = Workload(conversations=of_prompts(("Say hi.",)), wish=wish, nonce=False)
     record = run(profiler.profile(asked)).record

@@ -74,7 +74,7 @@ def parse_list(text: str, kind: ConditionKind) -> tuple[Condition, ...]:
     """
     if len(text) > _LONGEST_LIST:
         raise UsageError(f"a list of conditions has at most {_LONGEST_LIST:,} characters")
-    return tuple(parse_condition(part, kind) for part in text.split(",") if part.strip())
+    return tuple(parse_condition(part, kind) for part in text.split(",")) if text.strip() else ()
 
 
 def parse_some(text: str, kind: ConditionKind) -> tuple[Condition, ...]:
@@ -96,6 +96,8 @@ def parse_condition(text: str, kind: ConditionKind) -> Condition:
         UsageError: it is not one, or its relation is not one of the kind's.
     """
     stripped = text.strip()
+    if not stripped:
+        raise refusal("", kind, "a comma has nothing on one of its sides")
     if len(stripped) > _LONGEST:
         raise refusal(f"{stripped[:40]}...", kind, f"it is longer than {_LONGEST} characters")
     match = _CONDITION.fullmatch(stripped)

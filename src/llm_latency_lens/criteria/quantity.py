@@ -68,6 +68,8 @@ def find_metric(name: str, known: dict[str, Metric]) -> Metric:
     Raises:
         UsageError: there is none of that name, with the nearest.
     """
+    if name in GAP_METRICS:
+        raise UsageError(f"{name} is of single gaps, of which a request has many: use tpot")
     if name not in known:
         raise UsageError(f"unknown metric {name!r}; {did_you_mean(name, known)}")
     return known[name]

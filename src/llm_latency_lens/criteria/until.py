@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 
 from llm_latency_lens.criteria.precision import PrecisionGoal
+from llm_latency_lens.metrics.column import STEADY, bias_budget
 from llm_latency_lens.model.record import OutcomeKind, Record
 from llm_latency_lens.model.result import Precision
 from llm_latency_lens.stats.dependence import tail_dependence
-from llm_latency_lens.stats.quantiles import quantile
+from llm_latency_lens.stats.quantiles import quantile, steady_range
 from llm_latency_lens.stats.sequential import anytime_ranks
 
 _GROWTH = 1.05
@@ -23,10 +24,12 @@ _GROWTH = 1.05
 _FIRST = 20
 _SPARE = 0.95
 """A run ends a little below the goal, so that what is still in flight does not undo it."""
+_WITHOUT = 20
+"""After so many successes none of which has the metric, no more are waited for."""
 
 
 class PrecisionWatch:
-    """Add every record; `reached` turns true once the percentile is known well enough.
+    """Add every record; `add` tells when the run may end.
 
     Only the first requests that have all ended are looked at: a request that fails takes its place
     without a value.
@@ -38,14 +41,17 @@ class PrecisionWatch:
         self._values: list[float] = []
         self._ahead: dict[int, float | None] = {}
         self._number = 0
+        self._without = 0
         self._next_look = _FIRST
 
     def add(self, record: Record) -> bool:
         """Take one more record; returns whether the run may end."""
         if record.phase != "measure" or record.superseded:
-            return self.reached
+            return self.over
         succeeded = record.outcome.kind is OutcomeKind.OK
-        self._ahead[record.number] = self.goal.metric.of(record) if succeeded else None
+        value = self.goal.metric.of(record) if succeeded else None
+        self._without += succeeded and value is None
+        self._ahead[record.number] = value
         while self._number in self._ahead:
             value = self._ahead.pop(self._number)
             self._number += 1
@@ -56,7 +62,12 @@ class PrecisionWatch:
             look = precision_of(self.goal, self._values)
             if look.width is not None and look.width <= _SPARE * self.goal.width:
                 self._ending = look
-        return self.reached
+        return self.over
+
+    @property
+    def over(self) -> bool:
+        """Whether more requests would change nothing: the goal is reached, or can't be."""
+        return self.reached or (self._without >= _WITHOUT and not self._values)
 
     @property
     def reached(self) -> bool:
@@ -80,17 +91,30 @@ class PrecisionWatch:
 
 
 def precision_of(goal: PrecisionGoal, values: Sequence[float]) -> Precision:
-    """Return how well values in the order of their requests' numbers say a percentile."""
+    """Return how well values in the order of their requests' numbers say a percentile.
+
+    As in a result document, differences below the bias budget do not count as dependence, and values
+    that hardly differ bound their median whatever the dependence.
+    """
     series = np.array(values, np.float64)
     n = len(series)
     if not n:
         return Precision(goal=goal.text, reached=False, n=0)
-    ranks = anytime_ranks(n, goal.p, tau=tail_dependence(series, goal.p))
     ordered = np.sort(series)
-    known = Precision(goal=goal.text, reached=False, n=n, value=quantile(ordered, goal.p))
-    if ranks is None:
-        return known
-    return _known_within(known, goal, (float(ordered[ranks[0]]), float(ordered[ranks[1]])))
+    budget = bias_budget(goal.metric.unit, quantile(ordered, 0.5))
+    tau = tail_dependence(np.round(series / budget), goal.p)
+    ranks = anytime_ranks(n, goal.p, tau=tau)
+    known = Precision(
+        goal=goal.text,
+        reached=False,
+        n=n,
+        value=quantile(ordered, goal.p),
+        tau=tau if math.isfinite(tau) else None,
+    )
+    if ranks is not None:
+        return _known_within(known, goal, (float(ordered[ranks[0]]), float(ordered[ranks[1]])))
+    steady = steady_range(ordered, STEADY * budget) if goal.p == 0.5 and n >= _FIRST else None
+    return known if steady is None else _known_within(known, goal, steady)
 
 
 def _known_within(

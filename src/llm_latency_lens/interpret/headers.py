@@ -14,6 +14,8 @@ _MS = {"openai-processing-ms": 1e-3, "x-envoy-upstream-service-time": 1e-3}
 """Headers in which servers tell how long they worked, and their unit in seconds."""
 _TIMING = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)[^,]*?;\s*dur\s*=\s*\"?(?P<ms>[0-9.]+)")
 _TOTALS = frozenset({"total", "app", "processing"})
+_LARGEST = float(1 << 53)
+"""A larger number counts nothing, and could not be stored."""
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -36,8 +38,8 @@ _LIMITS: dict[str, tuple[str, ...]] = {
 
 
 def content_type(head: Head) -> str:
-    """The media type of a response, lower case, without parameters; "" where none was sent."""
-    return (head.get("content-type") or "").partition(";")[0].strip().lower()
+    """The media type of a response, lower case, without parameters (the first one of several); "" where none was sent."""
+    return re.split("[;,]", head.get("content-type") or "", maxsplit=1)[0].strip().lower()
 
 
 def request_id(head: Head | None) -> str | None:
@@ -102,7 +104,7 @@ def _number(text: str | None) -> float | None:
         value = float(text or "")
     except ValueError:
         return None
-    return value if 0 <= value < float("inf") else None
+    return value if 0 <= value <= _LARGEST else None
 
 
 def _count(text: str, _: Head) -> int | None:
@@ -125,7 +127,7 @@ def _until(text: str, head: Head) -> float | None:
         now = parsedate_to_datetime(head.get("date") or "")
         until = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
         return max((until - now).total_seconds(), 0.0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
 
 
@@ -134,9 +136,10 @@ def _span(text: str, _: Head) -> float | None:
     if not parts or "".join(parts) != text:
         return None
     try:
-        return sum(parse_duration(part) for part in parts) / NS_PER_S
-    except UsageError:
+        seconds = sum(parse_duration(part) for part in parts) / NS_PER_S
+    except (UsageError, ArithmeticError, ValueError):
         return None
+    return seconds if seconds <= _LARGEST else None
 
 
 _RESETS: tuple[Callable[[str, Head], float | None], ...] = (

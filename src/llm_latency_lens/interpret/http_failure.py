@@ -68,6 +68,7 @@ class Answer(Struct, frozen=True):
 
     recording: Recording
     head: Head
+    body: bytes
     error: ServerError | None
     asked: Asked
 
@@ -87,7 +88,7 @@ class Answer(Struct, frozen=True):
     def text(self) -> str:
         """Everything in which a cause may be named."""
         kind = self.error.type if self.error is not None else ""
-        body = self.recording.body[:_BODY].decode("utf-8", "replace")
+        body = self.body[:_BODY].decode("utf-8", "replace")
         return f"{kind} {self.said} {body}"
 
     @property
@@ -101,15 +102,17 @@ class Answer(Struct, frozen=True):
     @property
     def gateway(self) -> str:
         """Who stands between, if the answer shows it."""
-        return intermediary(self.head) or gateway_of_page(self.recording.body[:_BODY]) or ""
+        return intermediary(self.head) or gateway_of_page(self.body[:_BODY]) or ""
 
 
-def http_failure(recording: Recording, error: ServerError | None, asked: Asked) -> Outcome:
-    """The outcome of an attempt whose answer has an error status."""
+def http_failure(
+    recording: Recording, body: bytes, error: ServerError | None, asked: Asked
+) -> Outcome:
+    """The outcome of an attempt whose answer has an error status; `body` is unpacked."""
     head = recording.head
     if head is None:
         raise ValueError("only an answer with a head has a status")
-    answer = Answer(recording, head, error, asked)
+    answer = Answer(recording, head, body, error, asked)
     found = next((finding for rule in _RULES if (finding := rule(answer)) is not None), None)
     cause, words = found or (http_cause(head.status), "")
     detail = ": ".join(part for part in (words, answer.said) if part)
@@ -147,7 +150,7 @@ def _proxy(answer: Answer) -> Finding | None:
 
 
 def _blocked(answer: Answer) -> Finding | None:
-    words = bot_filter(answer.head, answer.recording.body)
+    words = bot_filter(answer.head, answer.body)
     return None if words is None else ("blocked", words)
 
 

@@ -17,17 +17,18 @@ from llm_latency_lens.interpret.headers import (
     retry_after,
     server_seconds,
 )
-from llm_latency_lens.interpret.inflate import InflateError, encoding_of, inflate
+from llm_latency_lens.interpret.inflate import InflateError, encodings_of, inflate
 from llm_latency_lens.interpret.outcome import Case, clean, forms_of, judge
 from llm_latency_lens.interpret.reading import Reading, read_events
 from llm_latency_lens.interpret.repetition import repetition
 from llm_latency_lens.interpret.tokens import count_tokens
 from llm_latency_lens.model.events import ServerError
-from llm_latency_lens.model.record import Outcome, Record, Widths
+from llm_latency_lens.model.record import UNKNOWN_FINISH, Outcome, OutcomeKind, Record, Widths
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
 from llm_latency_lens.model.request import Limits, Message, Request, Target
-from llm_latency_lens.wire.dialect import UNMARKED, UNSTREAMED, load_dialect
+from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.wire.intermediary import intermediary
+from llm_latency_lens.wire.json_stream import MISLABELLED
 
 _SHORTEST_SECRET = 8
 """Shorter words of header values ("Bearer", "Basic") are no secrets and would garble messages."""
@@ -55,20 +56,38 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 def interpret(attempt: Attempt, subject: Subject) -> Record:
-    """Read the attempt's bytes in the subject's dialect and say what happened when."""
-    recording = attempt.recording
-    head = recording.head
-    coding = encoding_of(head) if head is not None else ""
+    """Read the attempt's bytes in the subject's dialect and say what happened when.
+
+    Whatever a server or a plugin does, an attempt becomes a record: what can't be interpreted is a
+    protocol error of this one.
+    """
     try:
-        body = inflate(recording, coding, subject.max_body) if coding else recording
+        return _interpreted(attempt, subject)
+    except Exception as error:  # noqa: BLE001 - a plugin's decoder may raise anything
+        words = f"this response could not be interpreted: {type(error).__name__}: {error}"
+        status = attempt.recording.head.status if attempt.recording.head else None
+        detail = clean(words, subject.secrets)
+        outcome = Outcome(OutcomeKind.PROTOCOL_ERROR, "interpretation", status, detail)
+        return _uninterpreted(attempt, subject, outcome)
+
+
+def _interpreted(attempt: Attempt, subject: Subject) -> Record:
+    recording = attempt.recording
+    codings, mislabelled = (
+        ((), False) if recording.head is None else encodings_of(recording.head, recording.body)
+    )
+    try:
+        body = inflate(recording, codings, subject.max_body) if codings else recording
     except InflateError as problem:
-        reading, error = Reading(recording), None
+        reading, error, body = Reading(recording), None, recording
         reading.malformed = str(problem)
     else:
         reading, error = _read(body, subject)
-    if coding:
+    if codings:
         reading.flags.add("compressed")
-    outcome = judge(Case(recording, reading, error, subject.asked), subject.secrets)
+    if mislabelled:
+        reading.flags.add("content_encoding_mislabelled")
+    outcome = judge(Case(recording, reading, body.body, error, subject.asked), subject.secrets)
     return _record(attempt, subject, reading, outcome)
 
 
@@ -81,17 +100,39 @@ def _read(recording: Recording, subject: Subject) -> tuple[Reading, ServerError 
         return Reading(recording), dialect.read_error(recording.body)
     kind = content_type(head)
     reading = read_events(recording, dialect.decode((recording.body,), kind, subject.max_event))
-    document = kind == "application/json" and recording.body[:1] != b"["
-    if subject.streamed and document and not reading.error:
-        reading.malformed = "content_type: a stream was asked for, application/json came"
+    if subject.streamed and reading.document and reading.reads.arrivals and not reading.error:
+        words = "content_type: a stream was asked for, one JSON document came"
+        reading.malformed, reading.finishes = words, {}
     return reading, None
+
+
+def _uninterpreted(attempt: Attempt, subject: Subject, outcome: Outcome) -> Record:
+    """A record of what needs no interpretation."""
+    recording = attempt.recording
+    return Record(
+        number=attempt.number,
+        phase=attempt.phase,
+        worker=attempt.worker,
+        target=subject.target,
+        arm=attempt.arm,
+        intended=attempt.intended,
+        dequeued=attempt.dequeued,
+        retry=attempt.retry,
+        superseded=attempt.superseded,
+        streamed=subject.streamed,
+        marks=recording.marks,
+        outcome=outcome,
+        connection=recording.connection,
+        request_bytes=recording.request_bytes,
+        body_bytes=len(recording.body),
+    )
 
 
 def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outcome) -> Record:
     recording, head, reads = attempt.recording, attempt.recording.head, reading.reads
     stamps, late = _stamp_source(recording)
     timings, tokens, told = reading.timings, count_tokens(reading), server_seconds(head)
-    streamed = _streamed(subject, head)
+    streamed, finish = _streamed(subject, head, reading), reading.finish
     return Record(
         number=attempt.number,
         phase=attempt.phase,
@@ -120,7 +161,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         late=late,
         tokens=tokens,
         cost=charge(tokens, subject.price) if subject.price is not None else None,
-        finish_reason=reading.finish,
+        finish_reason=_shown(finish.reason, subject) if finish is not None else None,
         model=_shown(reading.identity.model, subject),
         fingerprint=_shown(reading.identity.fingerprint, subject),
         response_id=_shown(reading.identity.id or request_id(head), subject),
@@ -135,7 +176,7 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         request_bytes=recording.request_bytes,
         body_bytes=len(recording.body),
         pings=reading.pings,
-        flags=_flags(reading, recording, marked=subject.dialect not in UNMARKED),
+        flags=_flags(reading, recording, marked=load_dialect(subject.dialect).has_end_marker),
     )
 
 
@@ -173,20 +214,22 @@ def _widths(recording: Recording, reading: Reading) -> Widths:
     )
 
 
-def _streamed(subject: Subject, head: Head | None) -> bool:
+def _streamed(subject: Subject, head: Head | None, reading: Reading) -> bool:
     """Whether the answer is a stream: it was asked for, or came all the same."""
-    return subject.streamed or (head is not None and content_type(head) in _STREAMS)
+    labelled = head is not None and content_type(head) in _STREAMS
+    return subject.streamed or (not reading.document and (labelled or MISLABELLED in reading.flags))
 
 
 def _stamp_source(recording: Recording) -> tuple[str, int | None]:
     """Whose stamps the reads carry, and the largest delay (ns) of ours behind the kernel's."""
-    rows = recording.read_rows().tolist()
-    delays = [rows[i + 1] - rows[i + 2] for i in range(0, len(rows), READ_FIELDS) if rows[i + 2]]
-    if not rows:
+    rows = recording.read_rows()
+    users, kernels = rows[1::READ_FIELDS].tolist(), rows[2::READ_FIELDS].tolist()
+    delays = [user - kernel for user, kernel in zip(users, kernels, strict=True) if kernel]
+    if not users:
         return "none", None
     if not delays:
         return "user", None
-    if len(delays) * READ_FIELDS != len(rows):
+    if len(delays) != len(users):
         return "mixed", max(delays)
     connection = recording.connection
     return ("packet" if connection is not None and connection.packets else "kernel"), max(delays)
@@ -197,17 +240,27 @@ def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str
     repeated = repetition(reading.tally)
     if repeated is not None:
         flags.add(repeated)
-    if reading.finish == "length":
+    finish = reading.finish
+    if finish is not None and finish.reason == "length":
         flags.add("length")
+    if finish is not None and finish.kind == "unknown":
+        flags.add(UNKNOWN_FINISH)
+    if finish is not None and reading.malformed is not None:
+        flags.add("malformed_after_finish")
     if "tool" in reading.kinds:
         flags.add("tool_call")
-    if marked and reading.finish and not reading.done:
+    if marked and finish is not None and not reading.done:
         flags.add("no_end_marker")
-    if recording.ending.kind is EndKind.LEFT_OPEN:
-        flags.add("left_open")
-    elif recording.ending.kind not in (EndKind.COMPLETE, EndKind.CLOSED) and reading.finish:
-        flags.add("unclean_end")
+    flags |= _flags_of_ending(recording.ending.kind, finished=finish is not None)
     return tuple(sorted(flags))
+
+
+def _flags_of_ending(ending: EndKind, *, finished: bool) -> set[str]:
+    """What the end of the connection adds to a whole answer."""
+    if ending is EndKind.LEFT_OPEN:
+        return {"left_open"}
+    unclean = finished and ending not in (EndKind.COMPLETE, EndKind.CLOSED)
+    return {"unclean_end"} if unclean else set()
 
 
 def subject_of(
@@ -225,7 +278,7 @@ def subject_of(
         dialect=target.dialect,
         max_event=limits.max_event,
         max_body=limits.max_body,
-        streamed=streamed and target.dialect not in UNSTREAMED,
+        streamed=streamed and load_dialect(target.dialect).streams,
         price=price,
         secrets=tuple(form for word in long for form in forms_of(word)),
         asked=asked_of(target, streamed=streamed),

@@ -19,9 +19,12 @@ from llm_latency_lens.model.record import Outcome, OutcomeKind
 from llm_latency_lens.model.recording import EndKind, Recording
 from llm_latency_lens.units import format_duration
 from llm_latency_lens.wire.intermediary import intermediary
+from llm_latency_lens.wire.server_error import text_of_page
 
 _LONGEST_DETAIL = 300
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_QUOTED = 200
+"""So many bytes of a body that holds no answer are quoted."""
 
 _OF_ENDING: dict[EndKind, OutcomeKind] = {
     EndKind.DNS_FAILED: OutcomeKind.ERROR_CONNECT,
@@ -47,14 +50,22 @@ _OF_ENDING: dict[EndKind, OutcomeKind] = {
     EndKind.CANCELLED: OutcomeKind.CANCELLED,
 }
 _BROKEN = frozenset(_OF_ENDING)
-_FILTERED_REASONS = frozenset({"content_filter", "refusal"})
 
 
 class Case(Struct, frozen=True):
-    """Everything an outcome is decided from; `error` is the body of a response with an error status."""
+    """Everything an outcome is decided from.
+
+    Attributes:
+        recording: what was seen on the wire.
+        reading: the events of the response.
+        body: its body, unpacked.
+        error: what the body of a response with an error status tells of.
+        asked: where the request went, for the words of failures.
+    """
 
     recording: Recording
     reading: Reading
+    body: bytes = b""
     error: ServerError | None = None
     asked: Asked = Asked()
 
@@ -66,11 +77,12 @@ class Case(Struct, frozen=True):
 
 
 def judge(case: Case, secrets: tuple[str, ...] = ()) -> Outcome:
-    """The outcome of an attempt; `secrets` never survive in its detail."""
+    """The outcome of an attempt; `secrets` never survive in its words."""
     for rule in _RULES:
         outcome = rule(case)
         if outcome is not None:
-            return Outcome(outcome.kind, outcome.cause, case.status, clean(outcome.detail, secrets))
+            cause, detail = clean(outcome.cause, secrets), clean(outcome.detail, secrets)
+            return Outcome(outcome.kind, cause, case.status, detail)
     return Outcome(OutcomeKind.OK, "", case.status)
 
 
@@ -116,14 +128,15 @@ def _before_any_answer(case: Case) -> Outcome | None:
 def _error_status(case: Case) -> Outcome | None:
     if case.status is None or 200 <= case.status < 300:
         return None
-    return http_failure(case.recording, case.error, case.asked)
+    return http_failure(case.recording, case.body, case.error, case.asked)
 
 
 def _error_in_stream(case: Case) -> Outcome | None:
     error = case.reading.error
     if error is None:
         return None
-    return Outcome(OutcomeKind.ERROR_IN_STREAM, clean(error.type) or "error", None, error.message)
+    words = error.message or f"an error without words{_quote(case)}"
+    return Outcome(OutcomeKind.ERROR_IN_STREAM, error.type.strip() or "error", None, words)
 
 
 def _broken_off(case: Case) -> Outcome | None:
@@ -148,7 +161,8 @@ def _broken_detail(recording: Recording) -> str:
 
 def _malformed(case: Case) -> Outcome | None:
     reading = case.reading
-    if reading.malformed is None:
+    # Behind a finish reason the answer is whole.
+    if reading.malformed is None or reading.finishes:
         return None
     if case.recording.ending.kind is EndKind.CLOSED and "unterminated_final_event" in reading.flags:
         return Outcome(OutcomeKind.TRUNCATED, "inside_event", None, reading.malformed)
@@ -160,20 +174,36 @@ def _no_end(case: Case) -> Outcome | None:
     if case.reading.done or case.reading.finish:
         return None
     words = "the stream ended without a finish reason or an end marker"
-    return Outcome(OutcomeKind.TRUNCATED, "no_end", None, words)
+    return Outcome(OutcomeKind.TRUNCATED, "no_end", None, words + _quote(case))
 
 
-def _filtered(case: Case) -> Outcome | None:
-    if case.reading.finish not in _FILTERED_REASONS:
+def _finished(case: Case) -> Outcome | None:
+    """A finish reason that is no success."""
+    finish = case.reading.finish
+    if finish is None or finish.kind in {"success", "unknown"}:
         return None
-    return Outcome(OutcomeKind.FILTERED, case.reading.finish or "")
+    if finish.kind == "filtered":
+        words = f'the server\'s word is "{finish.word}"' if finish.word else ""
+        return Outcome(OutcomeKind.FILTERED, finish.reason, None, words)
+    words = f'the answer ended with the finish reason "{finish.reason}"'
+    return Outcome(OutcomeKind.ERROR_IN_STREAM, finish.reason, None, words + _quote(case))
 
 
 def _no_tokens(case: Case) -> Outcome | None:
     if case.reading.reads.arrivals or case.reading.vectors:
         return None
     words = "a 200 response without a single generated token"
-    return Outcome(OutcomeKind.PROTOCOL_ERROR, "no_tokens", None, words)
+    return Outcome(OutcomeKind.PROTOCOL_ERROR, "no_tokens", None, words + _quote(case))
+
+
+def _quote(case: Case) -> str:
+    """The server's own words: those outside of the framing, else, where nothing was generated, the body's first."""
+    reading = case.reading
+    words = reading.words
+    if words is None and not reading.reads.arrivals:
+        words = text_of_page(case.body[:_QUOTED])
+    words = clean(words or "")
+    return f'; the server wrote: "{words}"' if words else ""
 
 
 _RULES: tuple[Callable[[Case], Outcome | None], ...] = (
@@ -184,6 +214,6 @@ _RULES: tuple[Callable[[Case], Outcome | None], ...] = (
     _broken_off,
     _malformed,
     _no_end,
-    _filtered,
+    _finished,
     _no_tokens,
 )

@@ -12,16 +12,19 @@ from llm_latency_lens.model.events import (
     BadText,
     Delta,
     Deltas,
+    Document,
     Done,
     Finish,
     Identity,
     Malformed,
+    Noted,
     Opening,
     Ping,
     ReasoningWithheld,
     ServerError,
     ServerTimings,
     StreamEvent,
+    Unframed,
     Unknown,
     Unterminated,
     Usage,
@@ -29,15 +32,25 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.model.recording import Recording
 
+AFTER_THE_END = "output_after_end"
+"""Output came behind the end of the stream; it is not part of the answer."""
 SEVERAL_CHOICES = "several_choices"
 """Several answers were generated at once: the tokens of one of them are not known."""
+
+
+_SEVERITY = {"success": 0, "unknown": 1, "filtered": 2, "failure": 3}
+_LATE = (Usage, ServerTimings, Identity, Ping)
+"""What may follow the end marker and still belongs to the answer."""
 
 
 class Reading:
     """Marks (monotonic ns) with their widths, token counts, and what the server said of itself.
 
     Attributes:
-        finish_at: when the first finish reason arrived.
+        finish: the newest finish reason of each choice; the worst of them counts.
+        finish_at: when the first finish reason behind the newest token arrived.
+        document: the body is one document, so that everything arrived at its end.
+        words: what the server wrote outside of the dialect's framing, as far as it is kept.
         reads: the network reads that carried token events of the first choice.
         tally: token events, characters and the server's running counts.
         other_last: the last token event of another choice than the first: its stamp and its width.
@@ -46,10 +59,11 @@ class Reading:
     """
 
     __slots__ = (
+        "document",
         "done",
         "error",
-        "finish",
         "finish_at",
+        "finishes",
         "first_event",
         "first_event_width",
         "first_kind",
@@ -67,6 +81,7 @@ class Reading:
         "timings",
         "usage",
         "vectors",
+        "words",
     )
 
     def __init__(self, recording: Recording) -> None:
@@ -82,13 +97,19 @@ class Reading:
         self.identity = Identity()
         self.timings = ServerTimings()
         self.usage: Usage | None = None
-        self.finish: str | None = None
+        self.finishes: dict[int, Finish] = {}
         self.finish_at: int | None = None
         self.error: ServerError | None = None
         self.malformed: str | None = None
-        self.done = False
+        self.words: str | None = None
+        self.document = self.done = False
         self.pings = 0
         self.vectors = 0
+
+    @property
+    def finish(self) -> Finish | None:
+        """The finish reason that counts: the worst of the choices'."""
+        return max(self.finishes.values(), key=lambda each: _SEVERITY[each.kind], default=None)
 
 
 def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]]) -> Reading:
@@ -96,7 +117,8 @@ def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]])
     reading = Reading(recording)
     reads, tally = reading.reads, reading.tally
     kind, choice = "", -1
-    for offset, event in events:
+    following = iter(events)
+    for offset, event in following:
         if isinstance(event, (Delta, Deltas)):
             if event.choice != choice:
                 if choice >= 0:
@@ -110,7 +132,19 @@ def read_events(recording: Recording, events: Iterable[tuple[int, StreamEvent]])
             tally.add(event, reads.events)
         else:
             _HANDLERS[event.__class__](reading, event, offset)
+            if reading.done:
+                break
+    for offset, event in following:
+        _after_the_end(reading, event, offset)
     return reading
+
+
+def _after_the_end(reading: Reading, event: StreamEvent, offset: int) -> None:
+    """Take what follows the end marker: counts still belong to the answer, nothing else does."""
+    if isinstance(event, Delta | Deltas):
+        reading.flags.add(AFTER_THE_END)
+    elif isinstance(event, _LATE):
+        _HANDLERS[event.__class__](reading, event, offset)
 
 
 def _on_other_choice(reading: Reading, event: Delta | Deltas, offset: int) -> None:
@@ -154,25 +188,43 @@ def _on_vectors(reading: Reading, event: Vectors, offset: int) -> None:
 
 
 def _on_identity(reading: Reading, event: Identity, _: int) -> None:
-    if reading.identity.model is not None and event.model != reading.identity.model:
+    """What an event leaves out still holds."""
+    before = reading.identity
+    if before.model is not None and event.model not in {None, before.model}:
         reading.flags.add("model_changed")
-    reading.identity = event
+    reading.identity = Identity(
+        event.model or before.model, event.fingerprint or before.fingerprint, event.id or before.id
+    )
 
 
 def _on_usage(reading: Reading, event: Usage, _: int) -> None:
-    """The last word counts; usage that grows is cumulative, usage that shrinks contradicts itself."""
-    before = reading.usage
-    if before is not None and (before.output or 0) > (event.output or 0):
+    """Usage that grows is cumulative, usage that shrinks contradicts itself; none and 0 erase nothing."""
+    before = reading.usage or Usage()
+    if event.output and (before.output or 0) > event.output:
         reading.flags.add("usage_contradictory")
-    reading.tally.add_count(event.output, len(reading.reads.arrivals))
-    reading.usage = event
+    if event.output or not before.output:
+        reading.tally.add_count(event.output, len(reading.reads.arrivals))
+    reading.usage = Usage(
+        input=event.input or _known(before.input, event.input),
+        output=event.output or _known(before.output, event.output),
+        reasoning=event.reasoning or _known(before.reasoning, event.reasoning),
+        cached=event.cached or _known(before.cached, event.cached),
+        cache_write=event.cache_write or _known(before.cache_write, event.cache_write),
+    )
+
+
+def _known(before: int | None, count: int | None) -> int | None:
+    return count if before is None else before
 
 
 def _on_finish(reading: Reading, event: Finish, offset: int) -> None:
+    """The newest reason counts: some servers give one with every event."""
     _answer_begins(reading, offset)
-    reading.finish = reading.finish or event.reason
-    if reading.finish_at is None:
-        reading.finish_at = reading.reads.locate(offset)[0]
+    reading.finishes[event.choice] = event
+    stamp = reading.reads.locate(offset)[0]
+    arrivals = reading.reads.arrivals
+    if reading.finish_at is None or (arrivals and arrivals[-1] > reading.finish_at):
+        reading.finish_at = stamp
 
 
 def _on_timings(reading: Reading, event: ServerTimings, _: int) -> None:
@@ -185,6 +237,19 @@ def _on_error(reading: Reading, event: ServerError, _: int) -> None:
 
 def _on_malformed(reading: Reading, event: Malformed, _: int) -> None:
     reading.malformed = event.detail
+
+
+def _on_unframed(reading: Reading, event: Unframed, _: int) -> None:
+    reading.flags.add("unframed_text")
+    reading.words = reading.words or event.text
+
+
+def _on_noted(reading: Reading, event: Noted, _: int) -> None:
+    reading.flags.add(event.flag)
+
+
+def _on_document(reading: Reading, _: Document, __: int) -> None:
+    reading.document = True
 
 
 def _on_ping(reading: Reading, _: Ping, __: int) -> None:
@@ -212,6 +277,9 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     ServerTimings: _on_timings,
     ServerError: _on_error,
     Malformed: _on_malformed,
+    Document: _on_document,
+    Noted: _on_noted,
+    Unframed: _on_unframed,
     Ping: _on_ping,
     Done: _on_done,
     Unknown: _flag("unknown_events"),

@@ -6,12 +6,14 @@ an earlier event of the read arrived after `earliest` and not after the stamp.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from llm_latency_lens.model.recording import READ_FIELDS, Recording
 
 _FRAMING = b"\r\n\t ,"
 """Bytes that may follow an event without beginning another: blank lines, separators of an array."""
 _LONGEST_FRAMING = 8
+_MANY = 1 << 18
 
 
 class Reads:
@@ -42,7 +44,11 @@ class Reads:
         self.last_width = 0
         self._widths: dict[int, int] = {}  # of the reads that are not exact, by index
         self._body = recording.body
-        self._rows: list[int] = recording.read_rows().tolist() or [0] * READ_FIELDS
+        rows = recording.read_rows()
+        # A list is quicker to look into; of very many reads it would take 160 bytes each.
+        self._rows: Sequence[int] = (
+            rows if len(rows) > _MANY else rows.tolist() or [0] * READ_FIELDS
+        )
         self._last = len(self._rows) - READ_FIELDS
         self._counted = -1
         self._position = 0

@@ -265,7 +265,12 @@ def _end_of_text(reading: Reading, tokens: int) -> tuple[int, int]:
     decoding step after the last token.
     """
     events, arrivals = reading.tally.total, reading.reads.arrivals
-    if tokens != events + 1 or reading.finish != "stop" or events < _END_SEEN:
+    if (
+        tokens != events + 1
+        or reading.finish is None
+        or reading.finish.reason != "stop"
+        or events < _END_SEEN
+    ):
         return 0, 0
     if reading.finish_at is None or len(arrivals) < _END_SEEN:
         return 1, 1

@@ -15,6 +15,8 @@ from llm_latency_lens.units import NS_PER_S
 Floats = NDArray[np.float64]
 Value = Callable[[Record], float | None]
 
+_UNCLEAR = 1.5
+"""TPOT is not known where an estimate leaves the tokens that streamed open by such a factor."""
 LATE = NS_PER_S // 2000
 """A read whose events lie further apart than this (ns) was read late by this client."""
 
@@ -102,12 +104,23 @@ def thinking(record: Record) -> float | None:
 
 
 def tokens_after_first(record: Record) -> float | None:
-    """Return the tokens that streamed after those of the first read: what TPOT divides by."""
+    """Return the tokens that streamed after those of the first read: what TPOT divides by.
+
+    None where it is not known how many streamed, or only by an estimate from their characters.
+    """
     streamed = streamed_tokens(record)
-    if streamed is None or len(record.arrivals) < 2:
+    if streamed is None or len(record.arrivals) < 2 or _is_guess(record):
         return None
     rest = streamed - record.tokens.first
     return rest if rest > 0.0 else None
+
+
+def _is_guess(record: Record) -> bool:
+    """Whether it is guessed from characters how many tokens stayed hidden, with a wide range."""
+    if "streamed_tokens_estimated" not in record.flags or not record.tokens.hidden:
+        return False
+    known = record.tokens.streamed
+    return known is not None and known[1] > _UNCLEAR * known[0]
 
 
 def tpot(record: Record) -> float | None:

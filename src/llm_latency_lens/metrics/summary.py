@@ -9,6 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from llm_latency_lens.metrics.column import Column, PooledColumn
+from llm_latency_lens.metrics.connections import ConnectionCounts
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.metrics.formulas import gap_bounds
@@ -16,7 +17,7 @@ from llm_latency_lens.metrics.goodput import GoodputFold, RequestLimit
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
 from llm_latency_lens.metrics.token_doubt import TokenDoubt
-from llm_latency_lens.model.record import OutcomeKind, Record
+from llm_latency_lens.model.record import UNKNOWN_FINISH, OutcomeKind, Record
 from llm_latency_lens.model.result import Distribution, Failure, Goodput, Tokens
 from llm_latency_lens.units import NS_PER_S
 
@@ -55,7 +56,8 @@ class Summary:
         self.spending = Spending()
         self.outcomes: Counter[str] = Counter()
         self.stamps: Counter[str] = Counter()
-        self.finish_reasons: Counter[str] = Counter()
+        self.unknown_finishes: Counter[str] = Counter()
+        self.unknown_finish = bytearray()
         self.flags: Counter[str] = Counter()
         self.answerers: Counter[str] = Counter()
         self.answered_by: list[str] = []
@@ -64,9 +66,7 @@ class Summary:
         self.time_under_way = 0.0
         self.warmup = 0
         self.retries = 0
-        self.new_connections = self.reused_connections = 0
-        self.remotes: Counter[str] = Counter()
-        self.addresses, self.unasked = 1, 0
+        self.connections = ConnectionCounts()
         self.deliveries = Deliveries()
         self.goodput_fold = GoodputFold(limits)
         self.failures: dict[tuple[str, str], Failure] = {}
@@ -92,14 +92,7 @@ class Summary:
         begun = begun_at(record)
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
-        if record.connection is not None:
-            self.unasked += record.connection.unasked
-            self.remotes[record.connection.remote] += 1
-            self.addresses = max(self.addresses, record.connection.addresses)
-            if record.connection.reused:
-                self.reused_connections += 1
-            else:
-                self.new_connections += 1
+        self.connections.add(record.connection)
         if ok:
             self._add_success(record)
         else:
@@ -119,8 +112,10 @@ class Summary:
         if record.late is not None:
             self.lateness.add(record.late / NS_PER_S)
         self._add_answerer(record)
-        if record.finish_reason:
-            self.finish_reasons[record.finish_reason] += 1
+        unknown = UNKNOWN_FINISH in record.flags
+        self.unknown_finish.append(unknown)
+        if unknown:
+            self.unknown_finishes[record.finish_reason or ""] += 1
         self.goodput_fold.add(record)
 
     def _add_answerer(self, record: Record) -> None:

@@ -7,7 +7,17 @@ from msgspec import Struct
 CAPACITY_SCHEMA = "llm-latency-lens/capacity/1"
 
 StepReason = Literal[
-    "", "near", "correlated", "short", "client", "metric", "silent", "unanswered", "stopped", "time"
+    "",
+    "near",
+    "correlated",
+    "short",
+    "client",
+    "metric",
+    "untrusted",
+    "silent",
+    "unanswered",
+    "stopped",
+    "time",
 ]
 CapacityEnd = Literal[
     "bracketed",
@@ -18,6 +28,7 @@ CapacityEnd = Literal[
     "unanswered",
     "quota",
     "metric",
+    "untrusted",
     "client",
     "undecided",
     "time",
@@ -67,7 +78,7 @@ class CapacityStep(Struct, frozen=True, kw_only=True):
         ok: successful requests.
         objectives: how each objective stood.
         reason: why the step is undecided: too near the limit, correlated requests, too short a time,
-            a late client, a missing metric, a silent server, a server that no longer answers, stopped
+            a late client, a missing metric, a metric that is INVALID, a silent server, a server that no longer answers, stopped
             by the user, out of time; empty where the requests themselves decide.
         why: the evidence for the judgement, and for an undecided step what would help.
     """

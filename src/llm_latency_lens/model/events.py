@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 DeltaKind = Literal["text", "reasoning", "tool"]
+FinishKind = Literal["success", "filtered", "failure", "unknown"]
 
 
 class Delta(Struct, frozen=True, gc=False):
@@ -72,10 +73,19 @@ class Usage(Struct, frozen=True, gc=False):
 
 
 class Finish(Struct, frozen=True, gc=False):
-    """The server's word that a choice is finished, and why: stop, length, tool_calls, content_filter."""
+    """The server's statement that a choice is finished, and why.
+
+    Attributes:
+        reason: stop, length, tool_calls, content_filter, refusal; else the server's own word.
+        choice: which of the answers it is about.
+        kind: what the reason means for the request.
+        word: the server's own word, where `reason` is another.
+    """
 
     reason: str
     choice: int = 0
+    kind: FinishKind = "success"
+    word: str = ""
 
 
 class ServerTimings(Struct, frozen=True, gc=False):
@@ -111,6 +121,22 @@ class Malformed(Struct, frozen=True, gc=False):
     detail: str
 
 
+class Document(Struct, frozen=True, gc=False):
+    """The body is one document, not a stream: its events all arrived with its last byte."""
+
+
+class Noted(Struct, frozen=True, gc=False):
+    """A peculiarity of the body that the record is flagged with."""
+
+    flag: str
+
+
+class Unframed(Struct, frozen=True, gc=False):
+    """Text that the server wrote outside of the dialect's framing."""
+
+    text: str
+
+
 class BadText(Struct, frozen=True, gc=False):
     """Bytes that are not UTF-8 were replaced by U+FFFD in the event that follows."""
 
@@ -139,6 +165,9 @@ StreamEvent = (
     | Ping
     | Unknown
     | Malformed
+    | Document
+    | Noted
+    | Unframed
     | BadText
     | Unterminated
     | Done

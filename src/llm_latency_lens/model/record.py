@@ -7,6 +7,9 @@ from msgspec import Struct
 
 from llm_latency_lens.model.recording import ConnectionFacts, Marks
 
+UNKNOWN_FINISH = "unknown_finish_reason"
+"""Flag of a record: what the server's reason for ending the answer means is not known."""
+
 
 class OutcomeKind(StrEnum):
     """The closed set of outcomes; `planned` is their sum. Only OK enters speed metrics."""

@@ -230,7 +230,8 @@ class Precision(Struct, frozen=True, kw_only=True):
     """How well one percentile is known where that was to decide the run's length.
 
     `interval` (base unit) holds at all times at once, so it may be looked at while the run goes on; `width`
-    is its half relative to the value.
+    is its half relative to the value. `tau`: n requests carry the information of n / tau independent
+    ones; null where that is not known.
     """
 
     goal: str
@@ -239,6 +240,7 @@ class Precision(Struct, frozen=True, kw_only=True):
     value: float | None = None
     interval: tuple[float, float] | None = None
     width: float | None = None
+    tau: float | None = None
 
 
 class Quality(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from llm_latency_lens.metrics import formulas
 from llm_latency_lens.metrics.definitions import BY_NAME
+from llm_latency_lens.metrics.quality import check_answers
 from llm_latency_lens.metrics.split import split_of
 from llm_latency_lens.model.record import OutcomeKind, RateLimit, Record
 from llm_latency_lens.report.advice import advise
@@ -18,7 +19,7 @@ _LATENCIES = (
 
 def anatomy(record: Record) -> Report:
     """The report of one attempt, successful or not."""
-    blocks: list[Block] = [_outcome_note(record)]
+    blocks: list[Block] = [_outcome_note(record), *_doubts(record)]
     spans = _spans(record)
     if spans:
         blocks.append(Waterfall("Where the time went", spans))
@@ -46,6 +47,21 @@ def _outcome_note(record: Record) -> Note:
         length = " (stopped by the length limit)" if "length" in record.flags else ""
         return Note(f"ok{length}", "good")
     return Note(advise(outcome), "bad")
+
+
+def _doubts(record: Record) -> tuple[Note, ...]:
+    """What the answer itself leaves in doubt, by the checks of a run."""
+    if record.outcome.kind is not OutcomeKind.OK:
+        return ()
+    return tuple(
+        Note(
+            f"{check.verdict}: {', '.join(touched)}: {check.words}; {check.remedy}",
+            "bad" if check.verdict == "INVALID" else "warn",
+        )
+        for check in check_answers([record])
+        if check.verdict != "VALID"
+        and (touched := [label for name, label, _ in _shown(record) if name in check.metrics])
+    )
 
 
 def _spans(record: Record) -> tuple[Span, ...]:
@@ -103,17 +119,22 @@ def _uploaded(record: Record) -> str:
 def _latency_facts(record: Record) -> tuple[Fact, ...]:
     speed = BY_NAME["decode_speed"].of(record)
     rate = "" if speed is None else format_rate(speed, "tokens")
-    repeated = "ttfvt" if record.first_visible == record.first_token else ""
     facts = [
         Fact(label, format_duration(value), rate if name == "tpot" else remark)
-        for name, label, remark in _LATENCIES
-        if name != repeated and (value := _value(record, name)) is not None
+        for name, label, remark in _shown(record)
+        if (value := _value(record, name)) is not None
     ]
     gaps = formulas.gaps(record)
     if gaps:
         longest = format_duration(max(gaps))
         facts.insert(-1, Fact("longest gap", longest, "between two arrivals of tokens"))
     return tuple(facts)
+
+
+def _shown(record: Record) -> list[tuple[str, str, str]]:
+    """The latencies of the anatomy; the first visible token where it is not the first of all."""
+    repeated = "ttfvt" if record.first_visible == record.first_token else ""
+    return [row for row in _LATENCIES if row[0] != repeated]
 
 
 def _value(record: Record, metric: str) -> int | None:

@@ -11,6 +11,7 @@ _REASONS: dict[StepReason, str] = {
     "short": "too short for answers that long",
     "client": "this client was late",
     "metric": "no request has the metric",
+    "untrusted": "the metric is not to be used",
     "silent": "the server fell silent",
     "unanswered": "the server no longer answers",
     "stopped": "stopped by the user",
@@ -56,7 +57,7 @@ def _steps(capacity: Capacity) -> tuple[Table | Facts, ...]:
     """A row for each step, and the evidence for each; nothing where no rate was tried."""
     if not capacity.steps:
         return ()
-    columns = ("rate", "", "requests", "succeeded", "TTFT p50", "TTFT p95", "TPOT p50")
+    columns = ("rate", "", "judged", "succeeded", "TTFT p50", "TTFT p95", "TPOT p50")
     rows = tuple(_row(step) for step in capacity.steps)
     note = "each step is judged while it goes on, and ends as soon as it is decided"
     table = Table("Steps", columns, rows, note)

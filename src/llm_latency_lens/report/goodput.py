@@ -13,12 +13,13 @@ def goodput_facts(goodput: Goodput | None) -> Iterator[Fact]:
         return
     share = "-" if goodput.ratio is None else f"{goodput.ratio:.1%}"
     rate = "-" if goodput.rate is None else format_rate(goodput.rate, "requests")
-    note = ", ".join(goodput.limits)
+    note, base = ", ".join(goodput.limits), "what was offered"
     if goodput.without:
         note = f"without {goodput.without:,} requests that have no limited metric"
+        base = "the rest"
     if goodput.verdict not in {None, "VALID"}:
         note = f"{goodput.verdict}: {'; '.join(goodput.reasons)}"
-    yield Fact("goodput", f"{share} of what was offered, {rate}", note)
+    yield Fact("goodput", f"{share} of {base}, {rate}", note)
     for count in goodput.by_limit:
         yield Fact(
             f"  {count.text}", f"{count.met:,} met, {count.missed:,} missed", _left_out(count)

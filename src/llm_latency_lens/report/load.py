@@ -6,9 +6,9 @@ from decimal import Decimal
 from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.result import (
     HEADLINE,
-    Check,
     Distribution,
     Failure,
+    Precision,
     Result,
     Verdict,
 )
@@ -76,13 +76,18 @@ def _verdict(result: Result) -> Block:
     ]
     parts = [check.words for check in blamed]
     if blamed:
-        advice = _MEANING[result.verdict].format(_touched(result, blamed))
+        touched = {metric for check in blamed for metric in check.metrics}
+        advice = _MEANING[result.verdict].format(_headline(result, touched))
         parts[0] = f"{advice}: {parts[0]}"
     apart = [n for n, m in result.metrics.items() if m.verdict == "INVALID" and n not in HEADLINE]
     tone = _TONES[result.verdict]
     if apart and result.verdict != "INVALID":
-        parts.append(f"do not use {', '.join(_name(name) for name in apart)}")
+        rest = "" if blamed else f"{_headline(result, {'*'})} may be used, but "
+        parts.append(f"{rest}do not use {', '.join(_name(name) for name in apart)}")
         tone = "warn"
+    if result.precision is not None and not result.precision.reached:
+        parts.append(f"{result.precision.goal} was not reached")
+        tone = "warn" if tone == "good" else tone
     return Note(f"{result.verdict}: {'; '.join([*parts, succeeded])}", tone)
 
 
@@ -93,9 +98,8 @@ def _name(metric: str) -> str:
     return f"{label} from intended start" if intended else label
 
 
-def _touched(result: Result, checks: list[Check]) -> str:
-    """The headline metrics that the checks touch, in words."""
-    touched = {metric for check in checks for metric in check.metrics}
+def _headline(result: Result, touched: set[str]) -> str:
+    """The headline metrics among those touched (`*` is all), in words."""
     there = [name for name in HEADLINE if name in result.metrics and {name, "*"} & touched]
     names = [_HEADLINES[name] for name in there] or ["this run"]
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
@@ -277,13 +281,26 @@ def _precision(result: Result) -> Block | None:
     if found is None:
         return None
     if found.interval is None or found.width is None:
-        return Note(f"{found.goal}: {found.n:,} requests support no interval yet", "warn")
+        return Note(f"{found.goal} not reached: {_no_interval(found)}", "warn")
     unit = BY_NAME[found.goal.partition(".")[0]].unit
     value, low, high = (_in_unit(number, unit) for number in (found.value, *found.interval))
     known = f"{value} within {found.width:.1%} ({low} .. {high}) after {found.n:,} requests"
     if found.reached:
         return Note(f"{found.goal} reached: {known}", "good")
     return Note(f"{found.goal} not reached: {known}; measure longer", "warn")
+
+
+def _no_interval(found: Precision) -> str:
+    """Why a percentile is not known within anything."""
+    metric = found.goal.partition(".")[0]
+    if not found.n:
+        return f"no answer has {metric}: set the goal on another metric, such as e2e.p50"
+    if found.tau is None or found.tau > 1.0:
+        return (
+            f"the {found.n:,} requests are correlated, and it is not known that they carry the"
+            " information of enough independent ones; measure longer, or at a lower load"
+        )
+    return f"{found.n:,} requests are too few for an interval; measure longer"
 
 
 def _in_unit(value: float | None, unit: str) -> str:

@@ -6,7 +6,7 @@ from llm_latency_lens.cost.bound import worst_case
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.units import format_money
-from llm_latency_lens.wire.dialect import UNSTREAMED
+from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import Workload, request_for
 
 
@@ -30,7 +30,7 @@ def _worst_of(arm: Arm, workload: Workload) -> Decimal:
         raise UsageError(
             f"--max-cost: no price is known for {arm.target.public_name} there; give one with --prices FILE"
         )
-    generates = arm.target.dialect not in UNSTREAMED
+    generates = load_dialect(arm.target.dialect).streams
     return max(
         worst_case(request_for(workload, "measure", number), arm.price, generates=generates)
         for number in range(len(workload.conversations))

@@ -23,7 +23,7 @@ from llm_latency_lens.schedule.plan import Phase
 from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
 from llm_latency_lens.units import MonoNs
-from llm_latency_lens.wire.dialect import UNSTREAMED, load_dialect
+from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import request_for
 
 
@@ -156,7 +156,7 @@ class Engine:
         wish = request_for(order.workload, phase.name, item.number, arms)
         worst = None
         if order.cap is not None and lane.arm.price is not None:
-            generates = lane.arm.target.dialect not in UNSTREAMED
+            generates = load_dialect(lane.arm.target.dialect).streams
             worst = worst_case(wish, lane.arm.price, generates=generates)
         return Call(number, lane.encode(wish, lane.arm.target), worst)
 

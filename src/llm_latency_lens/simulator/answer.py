@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import cast
 
+import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.simulator.framing import Chunked, Framing, head, json_response
@@ -57,7 +58,7 @@ class Answer:
     def __init__(
         self, voice: Voice, told: Told, making: Making = AS_IT_SHOULD, *, keep_alive: bool
     ) -> None:
-        self.told = told
+        self.told = msgspec.structs.replace(told, silent=True) if making.tokens == 0 else told
         self._voice = voice
         self._making = making
         self._keep_alive = keep_alive

@@ -15,7 +15,7 @@ class Told(Struct, frozen=True, kw_only=True):
     """One answer: `output_tokens` in all, of which the first `thinking` are reasoning.
 
     The others are text, or with `calls_tool` the arguments of a tool call. `cached` of the prompt's
-    tokens are said to come from a cache.
+    tokens are said to come from a cache. A `silent` answer is counted and has no text.
     """
 
     id: str
@@ -24,6 +24,7 @@ class Told(Struct, frozen=True, kw_only=True):
     thinking: int = 0
     calls_tool: bool = False
     cached: int = 0
+    silent: bool = False
 
     @property
     def finish(self) -> str:
@@ -57,6 +58,8 @@ class Told(Struct, frozen=True, kw_only=True):
 
     def text(self, kind: str) -> str:
         """All tokens of one kind."""
+        if self.silent:
+            return ""
         return "".join(self.word(i) for i in range(self.output_tokens) if self.kind(i) == kind)
 
 

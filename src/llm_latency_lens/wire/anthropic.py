@@ -4,7 +4,7 @@ Source: the provider's API reference. Thinking is reasoning, a tool's input is a
 is no token. Usage is cumulative: input comes with `message_start`, output grows in `message_delta`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,17 +12,16 @@ import msgspec
 from llm_latency_lens.model.events import (
     Delta,
     Done,
-    Finish,
     Identity,
     Opening,
     Ping,
     ReasoningWithheld,
-    ServerError,
     StreamEvent,
     Unknown,
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
+from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import (
     count_of,
     object_of,
@@ -33,19 +32,23 @@ from llm_latency_lens.wire.json_request import (
     Json,
     accept_of,
     merged,
+    named_settings,
     post,
     schema,
-    settings,
     system_and_turns,
 )
-from llm_latency_lens.wire.json_stream import decode_body, nested_error, read_error_body, read_json
+from llm_latency_lens.wire.json_stream import PINGS, decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
+from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 
 _VERSION = "2023-06-01"
 _DEFAULT_MAX_TOKENS = 1024
 """The API demands a limit; this one is used where none was asked for."""
 
-SETTINGS = {
+streams = True
+has_end_marker = True
+read_error = read_error_body
+settings = {
     "max_tokens": "max_tokens",
     "temperature": "temperature",
     "top_p": "top_p",
@@ -54,13 +57,8 @@ SETTINGS = {
     "reasoning": "output_config.effort",
     "thinking_budget": "thinking.budget_tokens",
 }
-_FINISH = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "tool_use": "tool_calls",
-    "refusal": "refusal",
-}
+_READ, _WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
+_COUNTS = ("input_tokens", "output_tokens", "thinking_tokens", _READ, _WRITTEN)
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -77,7 +75,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **({"tools": tools} if tools else {}),
         **({"thinking": {"type": "enabled"}} if request.thinking_budget is not None else {}),
     }
-    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
+    body = merged(body, named_settings(request, settings, target.provider), request.extra)
     return post(target, "/messages", body, accept_of(request), (("anthropic-version", _VERSION),))
 
 
@@ -99,11 +97,6 @@ def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator
     return decode_body(body, content_type, max_event, _MessageReader())
 
 
-def read_error(body: bytes) -> ServerError:
-    """The error object of a response with an error status."""
-    return read_error_body(body)
-
-
 class _MessageReader:
     """Turns the stream's objects into events; remembers the usage so far."""
 
@@ -111,62 +104,83 @@ class _MessageReader:
 
     def __init__(self) -> None:
         self.broken = False
-        self._usage = Usage()
+        self._usage: dict[str, int] = {}
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
         """The events of one object, by its `type`."""
-        return read_json(
-            self, data, lambda value: self._events(text_of(value, "type") or kind, value)
-        )
+        return read_json(self, data, lambda value: self._events(value, kind))
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
         """The events of a whole message, or of an error in its place."""
         return read_json(self, data, self._whole)
 
-    def _events(self, name: str, value: dict[str, Any]) -> Iterable[StreamEvent]:
-        handler = _HANDLERS.get(name)
-        return handler(self, value) if handler is not None else (Unknown(name),)
+    def _events(self, value: dict[str, Any], kind: str) -> Iterable[StreamEvent]:
+        name = text_of(value, "type") or kind
+        handler = _HANDLERS.get(name) or _HANDLERS.get(kind)
+        if handler is None:
+            return (Ping() if name in PINGS else error_in(value) or Unknown(name),)
+        events = handler(self, value)
+        error = explicit_error(value) if "error" in value else None
+        return events if error is None else (*events, error)
 
     def _whole(self, value: dict[str, Any]) -> Iterable[StreamEvent]:
-        if text_of(value, "type") == "error":
-            return (nested_error(value),)
+        error = explicit_error(value) if "content" in value else error_in(value)
+        if error is not None:
+            return (error,)
         blocks = [event for block in objects_of(value, "content") for event in _block(block)]
-        end = self.on_message_delta({"delta": value, "usage": object_of(value, "usage")})
+        end = self.on_message_delta({"delta": value})
         return (_identity(value), *blocks, *end)
 
     def on_message_start(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Who answers, and what the input counted."""
-        message = object_of(value, "message")
-        return (_identity(message), Opening(), self._count(object_of(message, "usage")))
+        return (_identity(object_of(value, "message")), Opening(), self._count(_usage_in(value)))
 
     def on_message_delta(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Why it stopped, and what the output counts so far."""
-        reason = text_of(object_of(value, "delta"), "stop_reason")
-        finish = (Finish(_FINISH.get(reason, reason)),) if reason else ()
-        return (*finish, self._count(object_of(value, "usage")))
+        finish = finish_of(text_of(object_of(value, "delta"), "stop_reason"))
+        usage = self._count(_usage_in(value))
+        return (usage,) if finish is None else (finish, usage)
+
+    def on_message_stop(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
+        """The end; some servers give the usage with it."""
+        usage = _usage_in(value)
+        return (self._count(usage), Done()) if usage else (Done(),)
 
     def _count(self, usage: dict[str, Any]) -> Usage:
-        """Merge a usage object into what is known; the input's three parts are added up."""
-        before = self._usage
-        read, write = (
-            count_of(usage, "cache_read_input_tokens"),
-            count_of(usage, "cache_creation_input_tokens"),
+        """Merge a usage object into what is known; the input's three parts are added up.
+
+        A count of 0 stands for none where another was told before, and an input without the cache's
+        parts may be the sum of all three.
+        """
+        known = self._usage
+        told = {name: count_of(usage, name) for name in _COUNTS}
+        details = usage.get("output_tokens_details")
+        told["thinking_tokens"] = count_of(details, "thinking_tokens") or told["thinking_tokens"]
+        if _input_of(told) == _input_of(known) and not told[_READ] and not told[_WRITTEN]:
+            told["input_tokens"] = None
+        news = {k: n for k, n in told.items() if n or (n == 0 and k not in known)}
+        self._usage = known = {**known, **news}
+        return Usage(
+            input=_input_of(known),
+            output=known.get("output_tokens"),
+            reasoning=known.get("thinking_tokens"),
+            cached=known.get(_READ),
+            cache_write=known.get(_WRITTEN),
         )
-        fresh = count_of(usage, "input_tokens")
-        self._usage = Usage(
-            input=before.input if fresh is None else fresh + (read or 0) + (write or 0),
-            output=_known(count_of(usage, "output_tokens"), before.output),
-            reasoning=_known(
-                count_of(usage.get("output_tokens_details"), "thinking_tokens"), before.reasoning
-            ),
-            cached=_known(read, before.cached),
-            cache_write=_known(write, before.cache_write),
-        )
-        return self._usage
 
 
-def _known(new: int | None, old: int | None) -> int | None:
-    return old if new is None else new
+def _usage_in(value: dict[str, Any]) -> dict[str, Any]:
+    """The usage of an event, wherever in it that is."""
+    places = (value, object_of(value, "message"), object_of(value, "delta"))
+    return next((usage for place in places if (usage := object_of(place, "usage"))), {})
+
+
+def _input_of(counts: Mapping[str, int | None]) -> int | None:
+    """All input tokens: those that were neither read from the cache nor written to it, and those that were."""
+    fresh = counts.get("input_tokens")
+    if fresh is None:
+        return None
+    return fresh + (counts.get(_READ) or 0) + (counts.get(_WRITTEN) or 0)
 
 
 def _identity(message: dict[str, Any]) -> Identity:
@@ -208,7 +222,6 @@ _HANDLERS: dict[str, Callable[[_MessageReader, dict[str, Any]], Iterable[StreamE
     "content_block_stop": lambda _, __: (),
     "message_start": _MessageReader.on_message_start,
     "message_delta": _MessageReader.on_message_delta,
-    "message_stop": lambda _, __: (Done(),),
+    "message_stop": _MessageReader.on_message_stop,
     "ping": lambda _, __: (Ping(),),
-    "error": lambda _, value: (nested_error(value),),
 }

@@ -42,6 +42,11 @@ class Incomplete(Struct, frozen=True, gc=False):
 Found = Message | Broken | Incomplete
 
 
+def begins(body: bytes) -> bool:
+    """Whether a body is such a stream: text never begins with the length of a message below 16 MiB."""
+    return not body or body[0] == 0
+
+
 def messages(body: Iterable[bytes], max_message: int) -> Iterator[tuple[int, Found]]:
     """Yield (offset behind the message's last byte, message)."""
     known: dict[bytes, dict[str, str]] = {}

@@ -15,8 +15,8 @@ from msgspec import Struct
 from llm_latency_lens.model.events import (
     Delta,
     DeltaKind,
-    Finish,
     Malformed,
+    Noted,
     Opening,
     ReasoningWithheld,
     ServerError,
@@ -28,6 +28,8 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
 from llm_latency_lens.wire import aws_eventstream
+from llm_latency_lens.wire.body_shape import shape_of
+from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import (
     BadJsonError,
     count_of,
@@ -42,30 +44,25 @@ from llm_latency_lens.wire.json_request import (
     accept_of,
     data_of,
     merged,
+    named_settings,
     post,
-    settings,
     system_and_turns,
 )
-from llm_latency_lens.wire.json_stream import decode_body, read_error_body, read_json
+from llm_latency_lens.wire.json_stream import MISLABELLED, decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
+from llm_latency_lens.wire.server_error import error_in, explicit_error, is_page, read_error_body
 
 _STREAM_TYPE = "application/vnd.amazon.eventstream"
-SETTINGS = {
+streams = True
+has_end_marker = False
+read_error = read_error_body
+settings = {
     "max_tokens": "inferenceConfig.maxTokens",
     "temperature": "inferenceConfig.temperature",
     "top_p": "inferenceConfig.topP",
     "stop": "inferenceConfig.stopSequences",
     "top_k": "additionalModelRequestFields.top_k",
     "thinking_budget": "additionalModelRequestFields.thinking.budget_tokens",
-}
-_FINISH = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "guardrail_intervened": "content_filter",
-    "content_filtered": "content_filter",
 }
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -84,7 +81,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **({"toolConfig": {"tools": tools}} if tools else {}),
         **(thinking if request.thinking_budget is not None else {}),
     }
-    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
+    body = merged(body, named_settings(request, settings, target.provider), request.extra)
     verb = "converse-stream" if request.stream else "converse"
     path = f"/model/{quote(target.model, safe='-._~')}/{verb}"
     return post(target, path, body, accept_of(request, _STREAM_TYPE))
@@ -101,21 +98,18 @@ def _content(message: Message) -> list[Json]:
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
     """Read a 2xx body: an event stream, or one answer."""
-    if content_type != _STREAM_TYPE:
-        return decode_body(body, content_type, max_event, _AnswerReader())
-    return _decode_stream(body, max_event)
+    whole = b"".join(body)
+    if not _is_binary(whole, content_type):
+        return decode_body((whole,), content_type, max_event, _AnswerReader())
+    return _decode_stream(whole, max_event, mislabelled=content_type not in {_STREAM_TYPE, ""})
 
 
-def read_error(body: bytes) -> ServerError:
-    """The `message` of a response with an error status, and its `__type` where there is one."""
-    try:
-        value, _ = read_object(body)
-    except BadJsonError:
-        return read_error_body(body)
-    message = text_of(value, "message") or text_of(value, "Message")
-    if message is None:
-        return read_error_body(body)
-    return ServerError((text_of(value, "__type") or "error").rpartition("#")[2], message)
+def _is_binary(body: bytes, content_type: str) -> bool:
+    """Whether a body is a stream of binary messages, by its first byte; by its label, where that is no text."""
+    if aws_eventstream.begins(body):
+        return True
+    text = shape_of(body[:4096], content_type) != "text" or is_page(body)
+    return content_type == _STREAM_TYPE and not text
 
 
 class _Piece(Struct, gc=False):
@@ -131,8 +125,10 @@ class _TextDelta(Struct, gc=False):
 _read_text = msgspec.json.Decoder(_TextDelta).decode
 
 
-def _decode_stream(body: Iterable[bytes], max_event: int) -> Iterator[Decoded]:
-    for offset, found in aws_eventstream.messages(body, max_event):
+def _decode_stream(whole: bytes, max_event: int, *, mislabelled: bool) -> Iterator[Decoded]:
+    if mislabelled:
+        yield 0, Noted(MISLABELLED)
+    for offset, found in aws_eventstream.messages((whole,), max_event):
         if isinstance(found, aws_eventstream.Broken):
             yield offset, Malformed(found.words)
             return
@@ -208,8 +204,8 @@ def _on_start(value: Json) -> Iterable[StreamEvent]:
 
 
 def _on_stop(value: Json) -> Iterable[StreamEvent]:
-    reason = text_of(value, "stopReason")
-    return (Finish(_FINISH.get(reason, reason)),) if reason else ()
+    finish = finish_of(text_of(value, "stopReason"))
+    return () if finish is None else (finish,)
 
 
 def _on_metadata(value: Json) -> Iterator[StreamEvent]:
@@ -261,6 +257,10 @@ class _AnswerReader:
 
 
 def _whole(value: Json) -> Iterator[StreamEvent]:
+    error = explicit_error(value) if "output" in value else error_in(value)
+    if error is not None:
+        yield error
+        return
     message = object_of(object_of(value, "output"), "message")
     for block in objects_of(message, "content"):
         yield from _block(block)

@@ -9,35 +9,33 @@ from typing import Any
 from llm_latency_lens.model.events import (
     Delta,
     Done,
-    Finish,
     Identity,
     Opening,
+    Ping,
     ServerError,
     StreamEvent,
     Unknown,
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Request, Target
-from llm_latency_lens.wire.json_object import (
-    BadJsonError,
-    count_of,
-    object_of,
-    objects_of,
-    read_object,
-    text_of,
-)
+from llm_latency_lens.wire.finish import finish_of
+from llm_latency_lens.wire.json_object import count_of, object_of, objects_of, text_of
 from llm_latency_lens.wire.json_request import (
     accept_of,
     function_tools,
     merged,
+    named_settings,
     post,
-    settings,
     turns,
 )
-from llm_latency_lens.wire.json_stream import decode_body, read_json
+from llm_latency_lens.wire.json_stream import PINGS, decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
+from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 
-SETTINGS = {
+streams = True
+has_end_marker = True
+read_error = read_error_body
+settings = {
     "max_tokens": "max_tokens",
     "temperature": "temperature",
     "top_p": "p",
@@ -46,14 +44,7 @@ SETTINGS = {
     "stop": "stop_sequences",
     "thinking_budget": "thinking.token_budget",
 }
-_FINISH = {
-    "COMPLETE": "stop",
-    "STOP_SEQUENCE": "stop",
-    "MAX_TOKENS": "length",
-    "TOOL_CALL": "tool_calls",
-    "ERROR_TOXIC": "content_filter",
-}
-_FAILURES = frozenset({"ERROR", "ERROR_LIMIT", "TIMEOUT"})
+_FINISH = {"error_toxic": "content_filter", "error_limit": "error", "user_cancel": "error"}
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
@@ -65,26 +56,13 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **function_tools(request.tools),
         **({"thinking": {"type": "enabled"}} if request.thinking_budget is not None else {}),
     }
-    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
+    body = merged(body, named_settings(request, settings, target.provider), request.extra)
     return post(target, "/chat", body, accept_of(request))
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
     """Read a 2xx body: a stream of events, or one message."""
     return decode_body(body, content_type, max_event, _MessageReader())
-
-
-def read_error(body: bytes) -> ServerError:
-    """The `message` of a response with an error status."""
-    plain = ServerError("error", body[:1000].decode("utf-8", "replace"))
-    try:
-        value, _ = read_object(body)
-    except BadJsonError:
-        return plain
-    error = value.get("error")
-    source = error if isinstance(error, dict) else value
-    message = text_of(source, "message")
-    return ServerError(text_of(source, "type") or "error", message) if message else plain
 
 
 class _MessageReader:
@@ -97,21 +75,25 @@ class _MessageReader:
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
         """The events of one object, by its `type`."""
-        if data == b"[DONE]":
-            return ()
-        return read_json(self, data, lambda value: _events(text_of(value, "type") or kind, value))
+        return read_json(self, data, lambda value: _events(value, kind))
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
         """The events of a whole message."""
         return read_json(self, data, _whole)
 
 
-def _events(name: str, value: dict[str, Any]) -> Iterable[StreamEvent]:
-    handler = _HANDLERS.get(name)
-    return tuple(handler(value)) if handler is not None else (Unknown(name),)
+def _events(value: dict[str, Any], kind: str) -> Iterable[StreamEvent]:
+    name = text_of(value, "type") or kind
+    handler = _HANDLERS.get(name) or _HANDLERS.get(kind)
+    if handler is None:
+        return (Ping() if name in PINGS else error_in(value) or Unknown(name),)
+    return tuple(handler(value))
 
 
 def _whole(value: dict[str, Any]) -> Iterable[StreamEvent]:
+    error = explicit_error(value) if object_of(value, "message") else error_in(value)
+    if error is not None:
+        return (error,)
     message = object_of(value, "message")
     blocks = [event for block in objects_of(message, "content") for event in _content(block)]
     calls = [event for call in objects_of(message, "tool_calls") for event in _call(call)]
@@ -158,14 +140,12 @@ def _on_end(value: dict[str, Any]) -> Iterable[StreamEvent]:
 
 
 def _end(value: dict[str, Any]) -> Iterator[StreamEvent]:
-    reason = text_of(value, "finish_reason")
-    if reason in _FAILURES:
-        yield ServerError(
-            reason or "ERROR", text_of(value, "error") or "the model's generation failed"
-        )
-        return
-    if reason:
-        yield Finish(_FINISH.get(reason, reason.lower()))
+    finish = finish_of(text_of(value, "finish_reason"), 0, _FINISH)
+    words = text_of(value, "error")
+    if finish is not None and (words is None or finish.kind != "failure"):
+        yield finish
+    elif words or finish is not None:
+        yield ServerError(finish.reason if finish else "error", words or "")
     usage = object_of(value, "usage")
     tokens = object_of(usage, "tokens") or object_of(usage, "billed_units")
     if tokens:

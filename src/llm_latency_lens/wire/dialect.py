@@ -6,8 +6,10 @@ sent: bytes that break the rules become one `Malformed` event, and decoding ends
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Protocol, cast
 
+from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.events import ServerError, StreamEvent
 from llm_latency_lens.model.request import HttpRequest, Request, Target
 
@@ -21,19 +23,25 @@ DIALECTS = {
     "cohere": "llm_latency_lens.wire.cohere",
     "openai_embeddings": "llm_latency_lens.wire.openai_embeddings",
 }
-UNSTREAMED = frozenset({"openai_embeddings"})
-"""Those whose answers are never streamed."""
-UNMARKED = frozenset({"gemini", "bedrock"})
-"""Those that have no end marker: a finish reason ends their streams."""
+
+_PARTS = ("encode", "decode", "read_error", "streams", "has_end_marker", "settings")
 
 
 class Dialect(Protocol):
-    """The two directions of one provider's wire format.
+    """The two directions of one provider's wire format, and facts about it.
 
-    `SETTINGS` has the settings of a Request that it has a name for, and that name.
+    Attributes:
+        streams: whether its answers can be streamed.
+        has_end_marker: whether a stream ends with a marker; else a finish reason ends it.
+        settings: the settings of a Request that it has a name for, and that name.
     """
 
-    SETTINGS: Mapping[str, str]
+    @property
+    def streams(self) -> bool: ...  # noqa: D102 - described above
+    @property
+    def has_end_marker(self) -> bool: ...  # noqa: D102 - described above
+    @property
+    def settings(self) -> Mapping[str, str]: ...  # noqa: D102 - described above
 
     def encode(self, request: Request, target: Target) -> HttpRequest:
         """Write the wish as this provider's HTTP request."""
@@ -59,6 +67,15 @@ class Dialect(Protocol):
         ...
 
 
+@cache
 def load_dialect(name: str) -> Dialect:
-    """The dialect called `name`, or that of the module at that import path; only that one is imported."""
-    return cast("Dialect", importlib.import_module(DIALECTS.get(name, name)))
+    """Return the dialect called `name`, or that of the module at that import path; no other is imported.
+
+    Raises:
+        UsageError: the module lacks something that a dialect has.
+    """
+    module = importlib.import_module(DIALECTS.get(name, name))
+    missing = [part for part in _PARTS if not hasattr(module, part)]
+    if missing:
+        raise UsageError(f"{name} is not a dialect: it has no {', '.join(missing)}")
+    return cast("Dialect", module)

@@ -12,10 +12,8 @@ import msgspec
 
 from llm_latency_lens.model.events import (
     Delta,
-    Done,
     Finish,
     Identity,
-    Malformed,
     Opening,
     ReasoningWithheld,
     ServerError,
@@ -23,7 +21,7 @@ from llm_latency_lens.model.events import (
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
-from llm_latency_lens.wire import json_array
+from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.gemini_chunk import plain_text
 from llm_latency_lens.wire.json_object import (
     count_of,
@@ -35,16 +33,20 @@ from llm_latency_lens.wire.json_request import (
     Json,
     accept_of,
     merged,
+    named_settings,
     post,
     schema,
-    settings,
     system_and_turns,
 )
-from llm_latency_lens.wire.json_stream import decode_body, nested_error, read_error_body, read_json
+from llm_latency_lens.wire.json_stream import decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
+from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 
 _ENCODE = msgspec.json.Encoder().encode
-SETTINGS = {
+streams = True
+has_end_marker = False
+read_error = read_error_body
+settings = {
     "max_tokens": "maxOutputTokens",
     "temperature": "temperature",
     "top_p": "topP",
@@ -54,14 +56,26 @@ SETTINGS = {
     "reasoning": "thinkingConfig.thinkingLevel",
     "thinking_budget": "thinkingConfig.thinkingBudget",
 }
-_FINISH = {"STOP": "stop", "MAX_TOKENS": "length"}
+_FINISH = {
+    # What the API's reference lists as reasons without an answer that can be used.
+    "other": "error",
+    "language": "error",
+    "image_other": "error",
+    "missing_thought_signature": "error",
+}
+_COUNTS = (
+    "promptTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "cachedContentTokenCount",
+)
 _ROLES = {"assistant": "model", "user": "user"}
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """POST `{base_url}/models/{model}:streamGenerateContent?alt=sse`, or `:generateContent`."""
     system, conversation = system_and_turns(request)
-    config = settings(request, SETTINGS, target.provider)
+    config = named_settings(request, settings, target.provider)
     if "thinkingConfig" in config:
         config["thinkingConfig"]["includeThoughts"] = True
     tools = [schema(tool) for tool in request.tools]
@@ -93,46 +107,19 @@ def _image(image: Image) -> Json:
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
     """Read a 2xx body: SSE, an array that arrives piece by piece, or one response."""
-    pieces = iter(body)
-    if content_type in {"application/json", ""}:
-        start = b""
-        for piece in pieces:
-            start += piece
-            if start.strip():
-                break
-        pieces = iter((start, *pieces))
-        if start.lstrip()[:1] == b"[":
-            return _decode_array(pieces, max_event)
-    return decode_body(pieces, content_type, max_event, _ChunkReader())
-
-
-def read_error(body: bytes) -> ServerError:
-    """The error object of a response with an error status, also inside an array."""
-    return read_error_body(body.strip().removeprefix(b"[").removesuffix(b"]"))
-
-
-def _decode_array(body: Iterable[bytes], max_event: int) -> Iterator[Decoded]:
-    reader = _ChunkReader()
-    for offset, data in json_array.elements(body, max_event):
-        if data is json_array.CLOSED:
-            yield offset, Done()
-        elif data is json_array.TOO_LARGE:
-            yield offset, Malformed(f"event_too_large: an element is longer than {max_event} bytes")
-        else:
-            for event in reader.read(data, ""):
-                yield offset, event
-            if reader.broken:
-                return
+    return decode_body(body, content_type, max_event, _ChunkReader())
 
 
 class _ChunkReader:
     """Turns chunks into events; remembers whether it was told who answers and of thoughts."""
 
-    __slots__ = ("_thought", "_told", "broken")
+    __slots__ = ("_answer", "_model", "_thought", "_thoughts", "_told", "broken")
 
     def __init__(self) -> None:
         self.broken = False
+        self._answer = self._thoughts = 0  # the largest counts so far
         self._told = False
+        self._model: str | None = None
         self._thought = False
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - events have no names here
@@ -140,8 +127,10 @@ class _ChunkReader:
         if self._told:
             plain = plain_text(data)
             if plain is not None:
-                text, usage = plain
-                return (Delta("text", text),) if usage is None else (Delta("text", text), usage)
+                text, counts = plain
+                if counts is None:
+                    return (Delta("text", text),)
+                return (Delta("text", text), self._usage(*counts))
         return read_json(self, data, lambda value: tuple(self._events(value)))
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
@@ -149,12 +138,14 @@ class _ChunkReader:
         return self.read(data, "")
 
     def _events(self, value: dict[str, Any]) -> Iterator[StreamEvent]:
-        if value.get("error") is not None or not value:
-            yield nested_error(value)
+        error = _error(value)
+        if error is not None:
+            yield error
             return
-        if not self._told:
-            self._told = True
-            yield Identity(text_of(value, "modelVersion"), None, text_of(value, "responseId"))
+        model = text_of(value, "modelVersion")
+        if not self._told or (model and not self._model):
+            self._told, self._model = True, model
+            yield Identity(model, None, text_of(value, "responseId"))
         for candidate in objects_of(value, "candidates"):
             for event in _candidate(candidate):
                 if isinstance(event, Delta) and event.kind == "reasoning" and not self._thought:
@@ -162,11 +153,24 @@ class _ChunkReader:
                     self._thought = True
                     yield ReasoningWithheld()
                 yield event
-        if text_of(object_of(value, "promptFeedback"), "blockReason"):
-            yield Finish("content_filter")
+        blocked = text_of(object_of(value, "promptFeedback"), "blockReason")
+        if blocked:
+            yield Finish("content_filter", 0, "filtered", blocked)
         usage = object_of(value, "usageMetadata")
         if usage:
-            yield _usage(usage)
+            yield self._usage(*[count_of(usage, name) for name in _COUNTS])
+
+    def _usage(
+        self, given: int | None, answer: int | None, thoughts: int | None, cached: int | None
+    ) -> Usage:
+        """The counts so far; one that is left out, or 0, still is what it was before."""
+        if self._thoughts or thoughts:
+            thoughts = self._thoughts = thoughts or self._thoughts
+            answer = self._answer = answer or self._answer
+            return Usage(given, answer + thoughts, thoughts, cached)
+        if answer:
+            self._answer = answer
+        return Usage(given, thoughts if answer is None else answer, thoughts, cached)
 
 
 def _candidate(candidate: dict[str, Any]) -> Iterator[StreamEvent]:
@@ -177,11 +181,21 @@ def _candidate(candidate: dict[str, Any]) -> Iterator[StreamEvent]:
         for d in _part(part, choice)
     ]
     yield from deltas
-    reason = text_of(candidate, "finishReason")
-    if reason:
-        yield Finish(_FINISH.get(reason, "content_filter"), choice)
+    finish = finish_of(text_of(candidate, "finishReason"), choice, _FINISH)
+    if finish is not None:
+        words = text_of(candidate, "finishMessage")
+        failed = finish.kind == "failure" and words
+        yield ServerError(finish.reason, words or "") if failed else finish
     elif not deltas:
         yield Opening()
+
+
+def _error(value: dict[str, Any]) -> ServerError | None:
+    """The error of a chunk; an empty object is one, as the API sends it when it fails without a word."""
+    if not value:
+        return ServerError("error", "")
+    answer = any(name in value for name in ("candidates", "usageMetadata", "promptFeedback"))
+    return explicit_error(value) if answer else error_in(value)
 
 
 def _part(part: dict[str, Any], choice: int) -> Iterator[Delta]:
@@ -196,16 +210,3 @@ def _part(part: dict[str, Any], choice: int) -> Iterator[Delta]:
             (text_of(call, "name") or "") + (_ENCODE(arguments).decode() if arguments else ""),
             choice,
         )
-
-
-def _usage(usage: dict[str, Any]) -> Usage:
-    answer, thoughts = (
-        count_of(usage, "candidatesTokenCount"),
-        count_of(usage, "thoughtsTokenCount"),
-    )
-    return Usage(
-        input=count_of(usage, "promptTokenCount"),
-        output=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
-        reasoning=thoughts,
-        cached=count_of(usage, "cachedContentTokenCount"),
-    )

@@ -5,7 +5,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from llm_latency_lens.model.events import Usage
+from llm_latency_lens.wire.json_object import LARGEST
+
+_Known = tuple[int | None, int | None, int | None, int | None]
+"""Counts of the prompt, the answer, the thoughts, and what was cached."""
 
 
 class Part(Struct, gc=False, rename="camel"):
@@ -51,7 +54,7 @@ class Chunk(Struct, gc=False, rename="camel"):
 _decode = msgspec.json.Decoder(Chunk).decode
 
 
-def plain_text(data: bytes) -> tuple[str, Usage | None] | None:
+def plain_text(data: bytes) -> tuple[str, _Known | None] | None:
     """The text of a chunk that holds one visible part of candidate 0 and counts, and nothing else."""
     try:
         chunk = _decode(data)
@@ -72,18 +75,19 @@ def plain_text(data: bytes) -> tuple[str, Usage | None] | None:
     part = parts[0]
     if not part.text or part.thought or part.function_call is not None:
         return None
-    return part.text, _usage(chunk.usage_metadata)
+    return part.text, _known(chunk.usage_metadata)
 
 
-def _usage(counts: Counts | None) -> Usage | None:
+def _known(counts: Counts | None) -> _Known | None:
     if counts is None:
         return None
-    known = (
-        counts.prompt_token_count,
-        counts.candidates_token_count,
-        counts.thoughts_token_count,
-        counts.cached_content_token_count,
+    return (
+        _count(counts.prompt_token_count),
+        _count(counts.candidates_token_count),
+        _count(counts.thoughts_token_count),
+        _count(counts.cached_content_token_count),
     )
-    prompt, answer, thoughts, cached = (c if c is not None and c >= 0 else None for c in known)
-    total = None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0)
-    return Usage(prompt, total, thoughts, cached)
+
+
+def _count(count: int | None) -> int | None:
+    return count if count is not None and 0 <= count <= LARGEST else None

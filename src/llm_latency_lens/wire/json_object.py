@@ -1,10 +1,18 @@
 """JSON objects as servers send them: read strictly, and failing that leniently; nothing raises but `BadJsonError`."""
 
+import re
 from typing import Any
 
 import msgspec
 
 _decode_any = msgspec.json.Decoder().decode
+_ESCAPES = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+"""Escapes of a backslash, of a surrogate pair, and of half a pair."""
+LARGEST = 1 << 53
+"""A larger count is no count; it could not be stored either."""
 
 
 class BadJsonError(ValueError):
@@ -12,7 +20,7 @@ class BadJsonError(ValueError):
 
 
 def read_object(data: bytes) -> tuple[dict[str, Any], int]:
-    """Decode an object; returns it and how many bad UTF-8 sequences were replaced.
+    """Decode an object; returns it and how many bad UTF-8 sequences or lone surrogates were replaced.
 
     Raises:
         BadJsonError: not JSON, or not an object.
@@ -21,12 +29,38 @@ def read_object(data: bytes) -> tuple[dict[str, Any], int]:
     try:
         value = _decode_any(data)
     except (msgspec.DecodeError, RecursionError, ValueError):
-        text = data.decode("utf-8", "replace")
-        replaced = text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
-        value = _decode_repaired(text.encode())
+        repaired, replaced = _repair(data)
+        value = _decode_repaired(repaired)
     if not isinstance(value, dict):
         raise BadJsonError(f"an object was expected, got {type(value).__name__}")
     return value, replaced
+
+
+def read_any(data: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Decode any JSON; None where it is none."""
+    try:
+        return _decode_any(data)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        pass
+    try:
+        return _decode_repaired(_repair(data)[0])
+    except BadJsonError:
+        return None
+
+
+def _repair(data: bytes) -> tuple[bytes, int]:
+    """Replace what is no text by U+FFFD: bad UTF-8, and halves of surrogate pairs (RFC 8259, 8.2)."""
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
+    lone = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal lone
+        lone += match["lone"] is not None
+        return match[0] if match["lone"] is None else "\\ufffd"
+
+    repaired = _ESCAPES.sub(replace, text.removeprefix("\ufeff"))
+    return repaired.encode(), bad + lone
 
 
 def _decode_repaired(data: bytes) -> object:
@@ -60,28 +94,15 @@ def objects_of(value: object, key: str) -> list[dict[str, Any]]:
 def count_of(value: object, key: str) -> int | None:
     """The whole number from 0 on at `key`; anything else is unknown."""
     found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
+    known = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= LARGEST
+    return found if known else None
 
 
 def seconds_of(value: object, key: str, unit: float) -> float | None:
     """The number from 0 on at `key`, which counts in `unit` seconds."""
     found = value.get(key) if isinstance(value, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
+    if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    return found * unit
-
-
-def output_count(
-    output: int | None, reasoning: int | None, input_count: int | None, total: int | None
-) -> int | None:
-    """The output tokens with the reasoning among them, where a server counts it beside them.
-
-    The sum of all three, or more reasoning than output, tells that it was left out.
-    """
-    if output is None or not reasoning:
-        return output
-    if total is None or input_count is None:
-        beside = reasoning > output
-    else:
-        beside = total == input_count + output + reasoning
-    return output + reasoning if beside else output
+    return found * unit if 0 <= found <= LARGEST else None

@@ -58,7 +58,7 @@ def accept_of(request: Request, stream_type: str = SSE) -> str:
     return stream_type if request.stream else "application/json"
 
 
-def settings(request: Request, names: Mapping[str, str], dialect: str) -> Json:
+def named_settings(request: Request, names: Mapping[str, str], dialect: str) -> Json:
     """What was asked for, under the dialect's own names; a dot in a name leads into an object.
 
     Raises:

@@ -1,47 +1,100 @@
-"""What all JSON dialects share: a body is a stream of objects or one document, and a reader gives it meaning."""
+"""What all JSON dialects share: a body is a stream of objects or one document, and a reader gives it meaning.
+
+What servers write beside the objects is told apart here, once for all dialects: empty data and pings,
+`[DONE]`, errors outside of any framing, pages and plain text.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from llm_latency_lens.model.events import (
     BadText,
+    Document,
     Done,
     Malformed,
+    Noted,
     Ping,
-    ServerError,
     StreamEvent,
+    Unframed,
+    Unknown,
     Unterminated,
 )
-from llm_latency_lens.wire import sse
-from llm_latency_lens.wire.json_object import BadJsonError, object_of, read_object, text_of
+from llm_latency_lens.wire import json_array, json_lines, sse
+from llm_latency_lens.wire.body_shape import BodyShape, is_mislabelled, shape_of
+from llm_latency_lens.wire.json_object import BadJsonError, read_any, read_object
 from llm_latency_lens.wire.mould import Moulds
 from llm_latency_lens.wire.reader import Decoded, Reader
+from llm_latency_lens.wire.server_error import (
+    error_of_event,
+    error_of_text,
+    is_page,
+    text_of_page,
+)
+
+MISLABELLED = "content_type_mislabelled"
+"""The body is readable, and not what its Content-Type says."""
+UNFRAMED = "unframed_events"
+"""Objects of the stream came without the framing of its format."""
 
 _PIECE, _LARGEST_PIECE = 1 << 10, 1 << 16
-_MARKS: dict[str, StreamEvent] = {sse.COMMENT: Ping(), sse.UNTERMINATED: Unterminated()}
+_MARKS: dict[str, tuple[StreamEvent, ...]] = {
+    sse.COMMENT: (Ping(),),
+    sse.UNTERMINATED: (Unterminated(),),
+}
+PINGS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
+"""Names, and data, of events that only keep a connection alive."""
+_NOTHING = frozenset({b"", b"null", *(name.encode() for name in PINGS)})
+"""Data that says nothing; so does a comment that a gateway turned into data."""
+_ERRORS = frozenset({"error", "exception", "upstream_error", "stream_error"})
+_NAMED = PINGS | _ERRORS | {*_MARKS, sse.UNFRAMED, sse.TOO_LARGE}
+"""Names of events whose data is not for the reader."""
+_ENDS = frozenset({b"[DONE]", b'"[DONE]"', b"[done]", b"DONE"})
+"""Data that ends a stream, whatever the dialect."""
+_CHATTER = frozenset(
+    {
+        "done",
+        "end",
+        "close",
+        "complete",
+        "finish",
+        "start",
+        "open",
+        "connected",
+        "ready",
+        "info",
+        "status",
+    }
+)
+"""Names that gateways give to events of their own; data of theirs that is no JSON is not the dialect's."""
+_QUOTED = 200
+_MOST_UNFRAMED = 1 << 16
 
 
 def decode_body(
     body: Iterable[bytes], content_type: str, max_event: int, reader: Reader
 ) -> Iterator[Decoded]:
-    """Decode a 2xx body by its media type; where none was sent, by its first byte."""
-    if content_type == "text/event-stream":
-        return _stream(body, max_event, reader)
-    if content_type == "application/json":
-        return _document(b"".join(body), reader)
+    """Decode a 2xx body by what its bytes are; a label that says otherwise is noted."""
     whole = b"".join(body)
-    first = whole.lstrip()[:1]
-    if not content_type and first in {b"d", b":", b"e"}:
-        return _stream((whole,), max_event, reader)
-    if not content_type and first == b"{":
-        return _document(whole, reader)
-    words = f"content_type: expected text/event-stream or application/json, got {content_type!r}"
-    return iter(((len(whole), Malformed(words)),))
+    shape = shape_of(whole, content_type)
+    if shape == "empty" and content_type == "application/json":
+        shape = "document"
+    events = _SHAPES[shape](whole, content_type, max_event, reader)
+    if not is_mislabelled(shape, content_type):
+        return events
+    return _noted(events)
 
 
-def _stream(body: Iterable[bytes], max_event: int, reader: Reader) -> Iterator[Decoded]:
+def _noted(events: Iterator[Decoded]) -> Iterator[Decoded]:
+    yield 0, Noted(MISLABELLED)
+    yield from events
+
+
+def _empty(_: bytes, __: str, ___: int, ____: Reader) -> Iterator[Decoded]:
+    return iter(())
+
+
+def _stream(whole: bytes, _: str, max_event: int, reader: Reader) -> Iterator[Decoded]:
     """One by one until an event is a mould; then what fits it at once; then on with what did not."""
-    whole = b"".join(body)
     moulds, position = Moulds(whole, max_event, reader), 0
     while True:
         mould, begin = None, position
@@ -64,16 +117,79 @@ def _one_by_one(
     whole: bytes, position: int, max_event: int, reader: Reader
 ) -> Iterator[tuple[int, tuple[StreamEvent, ...]]]:
     """Each SSE event from `position` on with what the reader makes of it."""
+    unframed: _UnframedLines | None = None
     for offset, kind, data in sse.events(_pieces(whole, position), max_event, position):
-        if kind in _MARKS:
-            yield offset, (_MARKS[kind],)
+        if unframed is not None and kind != sse.UNFRAMED:
+            yield unframed.end, unframed.read(reader)
+            unframed = None
+        if data[:1] == b"{" and kind not in _NAMED:
+            yield offset, tuple(reader.read(data, kind))
+        elif kind == sse.UNFRAMED:
+            unframed = unframed or _UnframedLines()
+            unframed.add(offset, data)
         elif kind == sse.TOO_LARGE:
             words = f"event_too_large: an event is longer than {max_event} bytes"
             yield offset, (Malformed(words),)
         else:
-            yield offset, tuple(reader.read(data, kind))
-            if reader.broken:
-                return
+            yield offset, _MARKS[kind] if kind in _MARKS else _read_odd(reader, data, kind)
+        if reader.broken:
+            return
+    if unframed is not None:
+        yield unframed.end, unframed.read(reader)
+
+
+def _read_odd(reader: Reader, data: bytes, kind: str) -> tuple[StreamEvent, ...]:
+    """The events of data that is no object, or of an event whose name says more than its data."""
+    text = data.strip()
+    while text.startswith(b"data:"):
+        text = text.removeprefix(b"data:").strip()
+    event = _event_of(text, kind)
+    return tuple(reader.read(text, kind)) if event is None else (event,)
+
+
+def _event_of(text: bytes, kind: str) -> StreamEvent | None:
+    """What data means that no dialect has; None where it is for the reader."""
+    if kind in _ERRORS:
+        return error_of_event(text)
+    if text in _ENDS:
+        return Done()
+    if text in _NOTHING or text[:1] == b":" or kind in PINGS:
+        return Ping()
+    if text[:1] == b"[":
+        return error_of_text(text)
+    return Unknown(kind) if kind in _CHATTER and text[:1] != b"{" else None
+
+
+class _UnframedLines:
+    """Lines of a stream of events that are no fields, until the next event tells what they were."""
+
+    __slots__ = ("_size", "end", "lines")
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.end = self._size = 0
+
+    def add(self, end: int, line: bytes) -> None:
+        """Take one more line, which ends at `end`."""
+        self.end = end
+        if self._size < _MOST_UNFRAMED:
+            self.lines.append(line)
+            self._size += len(line)
+
+    def read(self, reader: Reader) -> tuple[StreamEvent, ...]:
+        """The events that the lines tell of: an error, objects without framing, or just text."""
+        lines = self.lines
+        text = b"\n".join(lines)
+        error = error_of_text(text)
+        if error is not None:
+            return (error,)
+        if text.strip() in _ENDS:
+            return (Done(),)
+        objects = [text] if isinstance(read_any(text), dict) else lines
+        if all(isinstance(read_any(line), dict) for line in objects):
+            found = [event for line in objects for event in reader.read(line, "")]
+            return (Noted(UNFRAMED), *found)
+        return (Unframed(_quoted(text)),)
 
 
 def _pieces(whole: bytes, position: int) -> Iterator[bytes]:
@@ -91,11 +207,80 @@ def _pieces(whole: bytes, position: int) -> Iterator[bytes]:
         size = min(2 * size, _LARGEST_PIECE)
 
 
-def _document(body: bytes, reader: Reader) -> Iterator[Decoded]:
-    for event in reader.read_document(body):
-        yield len(body), event
+def _document(whole: bytes, _: str, __: int, reader: Reader) -> Iterator[Decoded]:
+    yield len(whole), Document()
+    for event in reader.read_document(whole.removeprefix(sse.BOM)):
+        yield len(whole), event
     if not reader.broken:
-        yield len(body), Done()
+        yield len(whole), Done()
+
+
+def _lines(whole: bytes, _: str, max_event: int, reader: Reader) -> Iterator[Decoded]:
+    """Each line of JSON with what the reader makes of it."""
+    for offset, line, terminated in json_lines.lines((whole,), max_event):
+        if line[:1] == b"{":
+            read = reader.read(line, "")
+        elif line is json_lines.TOO_LARGE:
+            read = (Malformed(f"event_too_large: a line is longer than {max_event} bytes"),)
+        else:
+            read = _read_odd(reader, line.removeprefix(sse.BOM), "")
+        if reader.broken and not terminated:
+            yield offset, Unterminated()
+        for event in read:
+            yield offset, event
+        if reader.broken or line is json_lines.TOO_LARGE:
+            return
+
+
+def _array(whole: bytes, _: str, max_event: int, reader: Reader) -> Iterator[Decoded]:
+    """Each element of an array with what the reader makes of it."""
+    found = False
+    for offset, data in json_array.elements((whole,), max_event):
+        if data is json_array.CLOSED:
+            if not found:
+                break
+            yield offset, Done()
+            return
+        found = True
+        if data is json_array.TOO_LARGE:
+            yield offset, Malformed(f"event_too_large: an element is longer than {max_event} bytes")
+            return
+        for event in reader.read(data, ""):
+            yield offset, event
+        if reader.broken:
+            return
+    if not found:
+        yield len(whole), Malformed(f"invalid_json: an array without objects, {whole[:80]!r}")
+
+
+def _text(whole: bytes, content_type: str, _: int, __: Reader) -> Iterator[Decoded]:
+    """A body that is neither events nor JSON: an error, a page, or plain text."""
+    error = error_of_text(whole[:_MOST_UNFRAMED])
+    if error is not None:
+        yield len(whole), error
+        return
+    what = "a web page" if is_page(whole) else "text"
+    label = f" ({content_type})" if content_type else ""
+    words = _quoted(whole[:_MOST_UNFRAMED])
+    yield (
+        len(whole),
+        Malformed(f'content_type: {what} came instead of an answer{label}, beginning "{words}"'),
+    )
+
+
+_SHAPES: dict[BodyShape, Callable[[bytes, str, int, Reader], Iterator[Decoded]]] = {
+    "empty": _empty,
+    "events": _stream,
+    "document": _document,
+    "lines": _lines,
+    "array": _array,
+    "text": _text,
+}
+
+
+def _quoted(text: bytes) -> str:
+    """The first words of a text, as a reader would see them."""
+    return text_of_page(text)[:_QUOTED]
 
 
 def read_json(
@@ -114,26 +299,3 @@ def read_json(
 def bad_json(error: BadJsonError, data: bytes) -> Malformed:
     """What is said of bytes that are no JSON object."""
     return Malformed(f"invalid_json: {error}, in {data[:80]!r}")
-
-
-def read_error_body(body: bytes) -> ServerError:
-    """The error object of a response with an error status; plain text where it is no JSON."""
-    plain = ServerError("error", body[:1000].decode("utf-8", "replace"))
-    try:
-        found, _ = read_object(body)
-    except BadJsonError:
-        return plain
-    return error_of(found["error"]) if found.get("error") is not None else plain
-
-
-def error_of(value: object) -> ServerError:
-    """An error as servers write it: an object with type, code and message, or a bare string."""
-    if not isinstance(value, dict):
-        return ServerError("error", value if isinstance(value, str) else "")
-    kind = value.get("type") or value.get("status") or value.get("code") or "error"
-    return ServerError(str(kind), text_of(value, "message") or "")
-
-
-def nested_error(value: dict[str, object]) -> ServerError:
-    """The error inside `error`, or the object itself where it is the error."""
-    return error_of(object_of(value, "error") or value.get("error") or value)

@@ -7,29 +7,24 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from llm_latency_lens.model.events import (
-    BadText,
     Delta,
     Done,
     Finish,
     Identity,
-    Malformed,
     Opening,
-    ServerError,
     ServerTimings,
     StreamEvent,
-    Unterminated,
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
-from llm_latency_lens.wire import json_lines
+from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import (
-    BadJsonError,
     count_of,
     object_of,
     objects_of,
-    read_object,
     seconds_of,
     text_of,
 )
@@ -39,13 +34,17 @@ from llm_latency_lens.wire.json_request import (
     data_of,
     function_tools,
     merged,
+    named_settings,
     post,
-    settings,
 )
-from llm_latency_lens.wire.json_stream import bad_json, nested_error, read_error_body
+from llm_latency_lens.wire.json_stream import decode_body, read_json
 from llm_latency_lens.wire.reader import Decoded
+from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 
-SETTINGS = {
+streams = True
+has_end_marker = True
+read_error = read_error_body
+settings = {
     "max_tokens": "options.num_predict",
     "temperature": "options.temperature",
     "top_p": "options.top_p",
@@ -55,7 +54,6 @@ SETTINGS = {
     "reasoning": "think",
 }
 _ENCODE = msgspec.json.Encoder().encode
-_TYPES = frozenset({"application/x-ndjson", "application/json", "application/ndjson", ""})
 _NS = 1e-9
 
 
@@ -67,7 +65,7 @@ def encode(request: Request, target: Target) -> HttpRequest:
         "stream": request.stream,
         **function_tools(request.tools),
     }
-    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
+    body = merged(body, named_settings(request, settings, target.provider), request.extra)
     return post(target, "/api/chat", body, accept_of(request, "application/x-ndjson"))
 
 
@@ -78,42 +76,71 @@ def _turn(message: Message) -> Json:
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
-    """Read a 2xx body; an answer that was not streamed is a single line."""
-    if content_type not in _TYPES:
-        size = sum(map(len, body))
-        words = f"content_type: expected application/x-ndjson, got {content_type!r}"
-        yield size, Malformed(words)
-        return
-    told = False
-    for offset, line, terminated in json_lines.lines(body, max_event):
-        if line is json_lines.TOO_LARGE:
-            yield offset, Malformed(f"event_too_large: a line is longer than {max_event} bytes")
+    """Read a 2xx body: lines of JSON; an answer that was not streamed is a single one."""
+    return decode_body(body, content_type, max_event, _LineReader())
+
+
+class _Message(Struct, gc=False):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: Any = None
+
+
+class _TextLine(Struct, gc=False):
+    """The usual line, for the quick way."""
+
+    message: _Message | None = None
+    done: bool = False
+    error: Any = None
+
+
+_read_line = msgspec.json.Decoder(_TextLine).decode
+
+
+def _plain_text(data: bytes) -> str | None:
+    """The text of a line that says nothing else; any other line is read as a whole."""
+    try:
+        line = _read_line(data)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    message = line.message
+    if message is None or line.done or line.error is not None:
+        return None
+    return None if message.thinking or message.tool_calls else message.content
+
+
+class _LineReader:
+    """Turns lines into events; remembers whether it was told who answers."""
+
+    __slots__ = ("_told", "broken")
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._told = False
+
+    def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:  # noqa: ARG002 - lines have no names
+        """The events of one line."""
+        text = _plain_text(data) if self._told else None
+        if text:
+            return (Delta("text", text),)
+        return read_json(self, data, lambda value: tuple(self._events(value)))
+
+    def read_document(self, data: bytes) -> Iterable[StreamEvent]:
+        """A whole answer has the shape of a last line."""
+        return self.read(data, "")
+
+    def _events(self, value: dict[str, Any]) -> Iterator[StreamEvent]:
+        error = explicit_error(value) if "message" in value or "done" in value else error_in(value)
+        if error is not None:
+            yield error
             return
-        try:
-            value, replaced = read_object(line)
-        except BadJsonError as error:
-            if not terminated:
-                yield offset, Unterminated()
-            yield offset, bad_json(error, line)
-            return
-        if replaced:
-            yield offset, BadText(replaced)
-        for event in _events(value, told=told):
-            yield offset, event
-        told = True
+        if not self._told:
+            self._told = True
+            yield Identity(text_of(value, "model"))
+        yield from _line(value)
 
 
-def read_error(body: bytes) -> ServerError:
-    """The `error` string of a response with an error status."""
-    return read_error_body(body)
-
-
-def _events(value: dict[str, Any], *, told: bool) -> Iterator[StreamEvent]:
-    if value.get("error") is not None:
-        yield nested_error(value)
-        return
-    if not told:
-        yield Identity(text_of(value, "model"))
+def _line(value: dict[str, Any]) -> Iterator[StreamEvent]:
     message = object_of(value, "message")
     deltas = list(_deltas(message))
     yield from deltas
@@ -121,7 +148,7 @@ def _events(value: dict[str, Any], *, told: bool) -> Iterator[StreamEvent]:
         if not deltas:
             yield Opening()
         return
-    yield Finish(text_of(value, "done_reason") or "stop")
+    yield finish_of(text_of(value, "done_reason")) or Finish("stop")
     yield Usage(input=count_of(value, "prompt_eval_count"), output=count_of(value, "eval_count"))
     yield ServerTimings(
         prompt=seconds_of(value, "prompt_eval_duration", _NS),

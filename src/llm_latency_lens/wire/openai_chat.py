@@ -10,39 +10,41 @@ from llm_latency_lens.model.events import (
     BadText,
     Delta,
     DeltaKind,
-    Done,
-    Finish,
     Identity,
     Opening,
-    Ping,
+    ReasoningWithheld,
     ServerError,
     StreamEvent,
     Unknown,
 )
 from llm_latency_lens.model.request import HttpRequest, Request, Target
-from llm_latency_lens.wire.json_object import BadJsonError
+from llm_latency_lens.wire.finish import finish_of
+from llm_latency_lens.wire.json_object import BadJsonError, read_any
 from llm_latency_lens.wire.json_request import (
     accept_of,
     function_tools,
     merged,
+    named_settings,
     post,
-    settings,
     turns,
 )
-from llm_latency_lens.wire.json_stream import bad_json, decode_body, error_of, read_error_body
+from llm_latency_lens.wire.json_stream import bad_json, decode_body
 from llm_latency_lens.wire.openai_chunk import (
+    Choice,
     Chunk,
     Content,
     read_chunk,
+    reasoning_of,
     timings_of,
-    usage_of,
+    usages_of,
 )
 from llm_latency_lens.wire.reader import Decoded
+from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
 
 _OFFICIAL_HOSTS = ("api.openai.com", ".openai.azure.com", ".cognitiveservices.azure.com")
 _USAGE_UNASKED = frozenset({"mistral"})
 """Their streams end with the usage by themselves, and the field that asks for it is an error."""
-_OFFICIAL_SETTINGS = {
+_OFFICIAL_NAMES = {
     "max_tokens": "max_completion_tokens",
     "temperature": "temperature",
     "top_p": "top_p",
@@ -50,15 +52,18 @@ _OFFICIAL_SETTINGS = {
     "stop": "stop",
     "reasoning": "reasoning_effort",
 }
-SETTINGS = {
-    **_OFFICIAL_SETTINGS,
+streams = True
+has_end_marker = True
+read_error = read_error_body
+settings = {
+    **_OFFICIAL_NAMES,
     "max_tokens": "max_tokens",
     "top_k": "top_k",
     # What vLLM, SGLang, llama.cpp and others add.
     "ignore_eos": "ignore_eos",
     "min_tokens": "min_tokens",
 }
-_CHUNK_TYPES = frozenset({"", "message", "error"})
+_CHUNK_TYPES = frozenset({"", "message"})
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
@@ -72,8 +77,8 @@ def encode(request: Request, target: Target) -> HttpRequest:
         **({"stream_options": {"include_usage": True}} if asks_usage else {}),
         **function_tools(request.tools),
     }
-    names = _OFFICIAL_SETTINGS if official else SETTINGS
-    body = merged(body, settings(request, names, target.provider), request.extra)
+    names = _OFFICIAL_NAMES if official else settings
+    body = merged(body, named_settings(request, names, target.provider), request.extra)
     return post(target, "/chat/completions", body, accept_of(request))
 
 
@@ -82,15 +87,10 @@ def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator
     return decode_body(body, content_type, max_event, _ChunkReader())
 
 
-def read_error(body: bytes) -> ServerError:
-    """The error object of a response with an error status; plain text where it is no JSON."""
-    return read_error_body(body)
-
-
 class _ChunkReader:
     """Turns chunks into events; remembers who the server said that it is, and whether it refused."""
 
-    __slots__ = ("_fingerprint", "_model", "_refused", "_told", "broken")
+    __slots__ = ("_fingerprint", "_model", "_refused", "_told", "_withheld", "broken")
 
     def __init__(self) -> None:
         self.broken = False
@@ -98,22 +98,27 @@ class _ChunkReader:
         self._model: str | None = None
         self._fingerprint: str | None = None
         self._refused = False
+        self._withheld = False
 
     def read(self, data: bytes, kind: str) -> Iterable[StreamEvent]:
         """The events of one chunk's JSON; `broken` is set where nothing can follow."""
-        if data == b"[DONE]":
-            return (Done(),)
-        if kind not in _CHUNK_TYPES:
-            return (Ping(),) if kind == "ping" else (Unknown(kind),)
         try:
             chunk, replaced = read_chunk(data)
-        except BadJsonError as error:
+        except BadJsonError as problem:
+            if kind not in _CHUNK_TYPES:
+                return (Unknown(kind),)
             self.broken = True
-            return (bad_json(error, data),)
+            return (bad_json(problem, data),)
         text = None if replaced else self._plain_text(chunk)
         if text is not None:
             return (Delta("text", text),)
-        events = self._events(chunk, is_error=kind == "error")
+        error = None if chunk.choices else _error(chunk, data)
+        if error is not None:
+            events: Iterable[StreamEvent] = (error,)
+        elif kind in _CHUNK_TYPES or chunk.choices or chunk.usage is not None:
+            events = self._events(chunk)
+        else:
+            events = (Unknown(kind),)
         return (BadText(replaced), *events) if replaced else events
 
     def read_document(self, data: bytes) -> Iterable[StreamEvent]:
@@ -130,50 +135,42 @@ class _ChunkReader:
             or chunk.usage is not None
             or chunk.error is not None
             or chunk.timings is not None
-            or (chunk.model or None) != self._model
-            or (chunk.system_fingerprint or None) != self._fingerprint
+            or chunk.base_resp is not None
+            or (chunk.model and chunk.model != self._model)
+            or (chunk.system_fingerprint and chunk.system_fingerprint != self._fingerprint)
         ):
             return None
-        choice = choices[0]
-        delta = choice.delta
-        if delta is None or choice.finish_reason or choice.index or choice.message is not None:
-            return None
-        if (
-            delta.reasoning_content
-            or delta.reasoning
-            or delta.tool_calls
-            or delta.function_call
-            or delta.refusal
-        ):
-            return None
-        return delta.content or None
+        text = _only_text(choices[0])
+        return text or None
 
-    def _events(self, chunk: Chunk, *, is_error: bool) -> Iterator[StreamEvent]:
-        """Everything a chunk says, in the order identity, content, finish, usage, timings."""
-        if chunk.error is not None or is_error:
-            yield error_of(chunk.error)
-            return
+    def _events(self, chunk: Chunk) -> Iterator[StreamEvent]:
+        """Everything a chunk says, in the order identity, content, finish, usage, timings, error."""
         identity = self._identity(chunk)
         if identity is not None:
             yield identity
         for choice in chunk.choices or ():
-            content = choice.delta or choice.message
-            deltas = list(self._deltas(content, choice.index)) if content is not None else []
-            yield from deltas
-            if choice.finish_reason:
-                reason = "refusal" if self._refused else choice.finish_reason
-                yield Finish(reason, choice.index)
-            elif not deltas:
-                yield Opening()
-        usage = usage_of(chunk.usage)
-        if usage is not None:
-            yield usage
+            yield from self._choice(choice)
+        yield from usages_of(chunk)
         timings = timings_of(chunk.timings)
         if timings is not None:
             yield timings
+        yield from _errors(chunk)
+
+    def _choice(self, choice: Choice) -> Iterator[StreamEvent]:
+        content = choice.delta or choice.message
+        deltas = list(self._deltas(content, choice.index)) if content is not None else []
+        yield from deltas
+        reason = "refusal" if self._refused and choice.finish_reason else choice.finish_reason
+        finish = finish_of(reason, choice.index) if reason else None
+        if finish is not None:
+            yield finish
+        elif not deltas:
+            yield Opening()
 
     def _identity(self, chunk: Chunk) -> Identity | None:
-        model, fingerprint = chunk.model or None, chunk.system_fingerprint or None
+        """Who the server says that it is, where that is new; what a chunk leaves out still holds."""
+        model = chunk.model or self._model
+        fingerprint = chunk.system_fingerprint or self._fingerprint
         if self._told and model == self._model and fingerprint == self._fingerprint:
             return None
         if model is None and fingerprint is None and not chunk.id:
@@ -181,12 +178,16 @@ class _ChunkReader:
         self._told, self._model, self._fingerprint = True, model, fingerprint
         return Identity(model, fingerprint, chunk.id or None)
 
-    def _deltas(self, content: Content, choice: int) -> Iterator[Delta]:
+    def _deltas(self, content: Content, choice: int) -> Iterator[StreamEvent]:
         if content.refusal:
             self._refused = True
+        reasoning, withheld = reasoning_of(content)
+        if withheld and not self._withheld:
+            self._withheld = True
+            yield ReasoningWithheld()
         calls = [tool.function for tool in content.tool_calls or ()] + [content.function_call]
         parts: tuple[tuple[DeltaKind, str | None], ...] = (
-            ("reasoning", content.reasoning_content or content.reasoning),
+            ("reasoning", reasoning),
             ("text", content.content),
             ("text", content.refusal),
             *(("tool", (call.name or "") + (call.arguments or "")) for call in calls if call),
@@ -194,3 +195,38 @@ class _ChunkReader:
         for kind, text in parts:
             if text:
                 yield Delta(kind, text, choice)
+
+
+def _only_text(choice: Choice) -> str | None:
+    """The text of a choice that says nothing else."""
+    delta = choice.delta
+    if (
+        delta is None
+        or choice.finish_reason
+        or choice.index
+        or choice.message is not None
+        or choice.usage is not None
+        or choice.error is not None
+    ):
+        return None
+    # Compared in one step, however many names there are for what is rare.
+    return delta.content if delta == Content(content=delta.content) else None
+
+
+def _errors(chunk: Chunk) -> Iterator[ServerError]:
+    """What a chunk says of a failure beside the answer or within a choice."""
+    places = [{"error": choice.error} for choice in chunk.choices or () if choice.error is not None]
+    if chunk.error is not None or chunk.base_resp is not None:
+        places.append({"error": chunk.error, "base_resp": chunk.base_resp})
+    for place in places:
+        error = explicit_error(place)
+        if error is not None:
+            yield error
+
+
+def _error(chunk: Chunk, data: bytes) -> ServerError | None:
+    """The error of an object without an answer in it."""
+    value = read_any(data)
+    if not isinstance(value, dict):
+        return None
+    return explicit_error(value) if chunk.usage is not None else error_in(value)

@@ -7,22 +7,22 @@ import base64
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llm_latency_lens.errors import UsageError
-from llm_latency_lens.model.events import (
-    Finish,
-    Identity,
-    ServerError,
-    StreamEvent,
-    Usage,
-    Vectors,
-)
-from llm_latency_lens.model.request import HttpRequest, Request, Target
-from llm_latency_lens.wire.json_object import count_of, object_of, objects_of, text_of
-from llm_latency_lens.wire.json_request import merged, post, settings
-from llm_latency_lens.wire.json_stream import decode_body, error_of, read_error_body, read_json
-from llm_latency_lens.wire.reader import Decoded
+import msgspec
 
-SETTINGS: dict[str, str] = {}
+from llm_latency_lens.errors import UsageError
+from llm_latency_lens.model.events import Finish, Identity, StreamEvent, Vectors
+from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.wire.json_object import objects_of, text_of
+from llm_latency_lens.wire.json_request import merged, named_settings, post
+from llm_latency_lens.wire.json_stream import decode_body, read_json
+from llm_latency_lens.wire.reader import Decoded
+from llm_latency_lens.wire.server_error import error_in, explicit_error, read_error_body
+from llm_latency_lens.wire.usage import usage_of
+
+streams = False
+has_end_marker = False
+read_error = read_error_body
+settings: dict[str, str] = {}
 _BYTES_A_NUMBER = 4
 
 
@@ -36,18 +36,13 @@ def encode(request: Request, target: Target) -> HttpRequest:
         raise UsageError("embeddings take no tools; leave --tools out")
     texts = [m.content for m in request.messages if m.role != "system"]
     body = {"model": target.model, "input": texts[0] if len(texts) == 1 else texts}
-    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
+    body = merged(body, named_settings(request, settings, target.provider), request.extra)
     return post(target, "/embeddings", body, "application/json")
 
 
 def decode(body: Iterable[bytes], content_type: str, max_event: int) -> Iterator[Decoded]:
     """Read a 2xx body: one document."""
     return decode_body(body, content_type, max_event, _EmbeddingsReader())
-
-
-def read_error(body: bytes) -> ServerError:
-    """The error object of a response with an error status."""
-    return read_error_body(body)
 
 
 class _EmbeddingsReader:
@@ -68,21 +63,17 @@ class _EmbeddingsReader:
 
 
 def _events(value: dict[str, Any]) -> Iterator[StreamEvent]:
-    if value.get("error") is not None:
-        yield error_of(value["error"])
+    error = explicit_error(value) if "data" in value else error_in(value)
+    if error is not None:
+        yield error
         return
     yield Identity(text_of(value, "model"), None, text_of(value, "id"))
     sizes = [_dimensions(item.get("embedding")) for item in objects_of(value, "data")]
     if any(sizes):
         yield Vectors(len(sizes), max(sizes))
-    usage = object_of(value, "usage")
-    if usage:
-        details = usage.get("prompt_tokens_details")
-        yield Usage(
-            input=count_of(usage, "prompt_tokens"),
-            output=0,
-            cached=count_of(details, "cached_tokens"),
-        )
+    usage = usage_of(value.get("usage"))
+    if usage is not None:
+        yield msgspec.structs.replace(usage, output=0)
     yield Finish("stop")
 
 

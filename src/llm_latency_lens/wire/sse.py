@@ -3,18 +3,30 @@
 Only LF, CRLF and CR end a line; everything else a line may hold, U+2028 included, is content. An event's
 offset is the one just behind the first byte of the blank line's terminator: the LF of a CRLF belongs to
 it but moves nothing, so that the offset does not depend on where the bytes were cut.
+
+Two departures from the standard, for servers that do not keep to it, where the standard gives no JSON:
+events that no blank line parts, and JSON whose second and further lines are not marked as data.
 """
 
 from collections.abc import Iterable, Iterator
+
+from llm_latency_lens.wire.json_object import read_any
 
 COMMENT = ":"
 """Type of what is yielded for a comment line; its data is the comment's text."""
 TOO_LARGE = "\x00too_large"
 """Type of what is yielded, last, for an event beyond the cap."""
+UNFRAMED = "\x00unframed"
+"""Type of what is yielded for a line that is neither a field nor a comment; its data is the line."""
 UNTERMINATED = "\x00unterminated"
 """Type of what is yielded before an event that lacked its blank line at the end of the stream."""
 
 BOM = b"\xef\xbb\xbf"
+_FIELDS = frozenset({b"id", b"retry"})
+"""Fields of the format that mean nothing here."""
+_BEGINNINGS = frozenset({b"{", b"["})
+"""What a line of data begins with that is an event of its own, where another one is whole before it."""
+_TRIES = 32
 
 Item = tuple[int, str, bytes]
 
@@ -57,10 +69,13 @@ class _Parser:
     __slots__ = (
         "_cap",
         "_data",
+        "_data_end",
         "_event_start",
         "_had_cr",
+        "_next_type",
         "_pending",
         "_position",
+        "_tries",
         "_type",
         "overflown",
     )
@@ -72,8 +87,11 @@ class _Parser:
         self._event_start = 0
         self._pending: list[bytes] = []  # of an unfinished line (or, between events, event)
         self._data: list[bytes] = []
+        self._data_end = 0  # behind the newest line of data
         self._type = ""
+        self._next_type: str | None = None  # named behind data: of this event, or of the next one
         self._had_cr = False
+        self._tries = 0
 
     def skip(self, count: int) -> None:
         """Leave out `count` bytes that belong to no event."""
@@ -148,18 +166,58 @@ class _Parser:
 
     def _line(self, line: bytes, end: int) -> Iterator[Item]:
         field, _, value = line.partition(b":")
-        if not field:
-            if not self._data and not self._type:
-                self._event_start = self._position
-            yield end, COMMENT, value.removeprefix(b" ")
-        elif field == b"data":
-            self._data.append(value.removeprefix(b" "))
+        if field == b"data":
+            yield from self._add(value.removeprefix(b" "), end)
         elif field == b"event":
-            self._type = value.removeprefix(b" ").decode("utf-8", "replace")
+            self._name(value.removeprefix(b" ").decode("utf-8", "replace"))
+        elif not field:
+            yield self._outside(end, COMMENT, value.removeprefix(b" "))
+        elif field not in _FIELDS:
+            if self._data and self._is_open():
+                # JSON over several lines, of which only the first is marked as data.
+                self._data.append(line)
+            else:
+                yield self._outside(end, UNFRAMED, line)
+
+    def _outside(self, end: int, kind: str, line: bytes) -> Item:
+        """A line that belongs to no event, and so does not count for the size of one."""
+        if not self._data and not self._type:
+            self._event_start = self._position
+        return end, kind, line
+
+    def _name(self, name: str) -> None:
+        if self._data:
+            self._next_type = name
+        else:
+            self._type = name
+
+    def _add(self, value: bytes, end: int) -> Iterator[Item]:
+        """Take a line of data; where the one before is a whole object, no blank line parted them."""
+        if self._data and value[:1] in _BEGINNINGS and self._is_whole():
+            following, self._next_type = self._next_type, None
+            yield from self._dispatch(self._data_end)
+            self._type = following or ""
+        self._data.append(value)
+        self._data_end = end
+
+    def _is_whole(self) -> bool:
+        """Whether the lines of data are JSON that nothing can be added to, or a usual end marker."""
+        text = b"\n".join(self._data).strip()
+        return text == b"[DONE]" or (text[-1:] == b"}" and self._parses(text))
+
+    def _is_open(self) -> bool:
+        """Whether the lines of data are the beginning of a JSON object or array, and not all of it."""
+        text = b"\n".join(self._data)
+        return text.lstrip()[:1] in _BEGINNINGS and not self._parses(text)
+
+    def _parses(self, text: bytes) -> bool:
+        """Whether a text is JSON; of one event that is asked a few times only, however many lines it has."""
+        self._tries += 1
+        return self._tries <= _TRIES and read_any(text) is not None
 
     def _dispatch(self, end: int) -> Iterator[Item]:
-        data, kind = self._data, self._type
-        self._data, self._type = [], ""
+        data, kind = self._data, self._type if self._next_type is None else self._next_type
+        self._data, self._type, self._next_type, self._tries = [], "", None, 0
         self._event_start = self._position
         if data:
             yield end, kind, b"\n".join(data) if len(data) > 1 else data[0]

@@ -15,16 +15,18 @@ from llm_latency_lens.model.events import (
 from llm_latency_lens.model.request import HttpRequest, Request, Target
 from llm_latency_lens.wire.json_lines import TOO_LARGE, lines
 from llm_latency_lens.wire.json_object import BadJsonError, count_of, read_object, text_of
-from llm_latency_lens.wire.json_request import merged, post, settings
+from llm_latency_lens.wire.json_request import merged, named_settings, post
 
-SETTINGS: dict[str, str] = {}
+streams = True
+has_end_marker = True
+settings: dict[str, str] = {}
 """It knows no settings: whatever is asked for beside the text is refused before anything is sent."""
 
 
 def encode(request: Request, target: Target) -> HttpRequest:
     """The last message is what is to be said."""
     body = {"say": request.messages[-1].content, "model": target.model}
-    body = merged(body, settings(request, SETTINGS, target.provider), request.extra)
+    body = merged(body, named_settings(request, settings, target.provider), request.extra)
     return post(target, "/say", body, "application/x-ndjson")
 
 

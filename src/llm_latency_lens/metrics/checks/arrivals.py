@@ -108,6 +108,22 @@ def _with_rates(names: tuple[str, ...]) -> tuple[str, ...]:
     return (*names, *(rate for name, rate in rates.items() if name in names))
 
 
+_SOURCES = {
+    "kernel": "the kernel",
+    "packet": "a packet socket",
+    "user": "this process",
+    "mixed": "the kernel, some reads by this process",
+}
+
+
+def _stamped_by(e: Evidence) -> str:
+    """Whose clock stamped the reads, with the number of answers where it was not one for all."""
+    stamps = {_SOURCES[name]: count for name, count in e.summary.stamps.items() if name != "none"}
+    if len(stamps) < 2:
+        return next(iter(stamps), "the kernel")
+    return ", ".join(f"{who} ({count:,} answers)" for who, count in stamps.items())
+
+
 def _exact(e: Evidence) -> Check:
     known = highest_known(e.summary.lateness)
     sources = set(e.summary.stamps)
@@ -131,10 +147,9 @@ def _exact(e: Evidence) -> Check:
             remedy="measure on Linux, where the kernel stamps arrivals",
             metrics=GAPS,
         )
-    by = "the kernel" if sources <= {"kernel", "none"} else "this process"
-    by = "a packet socket" if sources == {"packet"} else by
     words = (
-        f"stamped by {by}; what is reported is known within {format_duration(widest * NS_PER_S)}"
+        f"stamped by {_stamped_by(e)}; what is reported is known within"
+        f" {format_duration(widest * NS_PER_S)}"
     )
     if known is not None:
         words += (

@@ -41,7 +41,7 @@ def retransmits(e: Evidence) -> Check | None:
 
 def connections(e: Evidence) -> Check | None:
     """New and reused connections in one distribution of times that include connecting."""
-    new, reused = e.summary.new_connections, e.summary.reused_connections
+    new, reused = e.summary.connections.new, e.summary.connections.reused
     if not new or not reused:
         return None
     connecting = np.nan_to_num(values_of(e, "connect"))
@@ -70,7 +70,7 @@ def connections(e: Evidence) -> Check | None:
 
 def unasked(e: Evidence) -> Check | None:
     """Answers that nobody asked for: which of two was the right one is not known."""
-    count, ok = e.summary.unasked, e.summary.outcomes["ok"]
+    count, ok = e.summary.connections.unasked, e.summary.outcomes["ok"]
     if not count or not ok:
         return None
     share = min(count / ok, 1.0)

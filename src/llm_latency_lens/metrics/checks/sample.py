@@ -61,6 +61,7 @@ def precision(e: Evidence) -> Check | None:
         return None
     widths = {name: half_width(found, "p50") for name in ANSWER if (found := e.metrics.get(name))}
     known = {name: width for name, width in widths.items() if width is not None}
+    withheld = len(widths) - len(known)
     wide = tuple(name for name, width in known.items() if width > _WIDE)
     worst = max(known.values(), default=0.0)
     verdict: Verdict = "VALID"
@@ -70,10 +71,18 @@ def precision(e: Evidence) -> Check | None:
     metrics = tuple(name for name in wide if verdict == "WARN" or known[name] > _TOO_WIDE)
     return Check(
         id="Q13", name="precision", verdict=verdict, value=worst, unit="ratio",
-        words=f"medians are known within {worst:.1%}; {_wish(ttft, e)}",
+        words=f"{_medians(known, withheld)}; {_wish(ttft, e)}",
         remedy="" if verdict == "VALID" else "measure longer: four times the requests halve the interval",
         metrics=metrics,
     )  # fmt: skip
+
+
+def _medians(known: dict[str, float], withheld: int) -> str:
+    """How well the medians are known, and how many have no interval."""
+    if not known:
+        return "no median has an interval"
+    within = f"medians are known within {max(known.values()):.1%}"
+    return f"{within} ({withheld} have no interval)" if withheld else within
 
 
 def dependence(e: Evidence) -> Check | None:

@@ -1,7 +1,16 @@
 """Q8: what the granularity and the delivery of the stream allow the run to say."""
 
-from llm_latency_lens.metrics.checks.evidence import GAPS, Evidence, budget, graded
-from llm_latency_lens.metrics.checks.tokens import with_goodput
+import numpy as np
+
+from llm_latency_lens.metrics.checks.effect import without
+from llm_latency_lens.metrics.checks.evidence import (
+    GAPS,
+    THROUGHPUT,
+    Evidence,
+    budget,
+    graded,
+    worst,
+)
 from llm_latency_lens.metrics.definitions import COUNTS, resting_on
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.model.result import Check
@@ -12,6 +21,34 @@ _FIRST_TOKEN = ("ttft", "ttft_from_intended", "ttfvt", "ttfe")
 _OURS = 0.05
 """A smaller share of the events that share a read is not this client's doing."""
 _DIRECT = "send to the server's own port"
+
+
+def unknown_finish(e: Evidence) -> Check | None:
+    """Answers counted as successes though nobody knows what their finish reason means."""
+    words = e.summary.unknown_finishes
+    ok = e.summary.outcomes["ok"]
+    if not words or not ok:
+        return None
+    count = words.total()
+    share = count / ok
+    shown = ", ".join(f'"{word}" ({number:,})' for word, number in words.most_common(3))
+    effect = without(e, np.frombuffer(e.summary.unknown_finish, np.bool_))
+    moved = ""
+    if effect.bound is not None:
+        moved = f"; without these answers percentiles move by up to {_time(effect.bound)}"
+    return Check(
+        id="Q8",
+        name="finish reasons",
+        verdict=worst(["WARN", effect.verdict]),
+        value=share,
+        unit="ratio",
+        words=f"{count:,} of {ok:,} successful answers ended with a finish reason that is not in the"
+        f" table of the API: {shown}. If it means a failure, {share:.1%} of the successes are none"
+        f"{moved}",
+        remedy="ask the provider what it means; `analyze --where` judges the others by themselves",
+        metrics=(*effect.metrics, THROUGHPUT, "goodput"),
+        bound=effect.bound,
+    )
 
 
 def coalescing(e: Evidence) -> Check | None:
@@ -56,7 +93,7 @@ def granularity(e: Evidence) -> Check | None:
         unit="ratio",
         words=words,
         remedy=remedy,
-        metrics=("itl",) if tokens > 1.0 else with_goodput(e, resting_on(*COUNTS)),
+        metrics=("itl",) if tokens > 1.0 else resting_on(*COUNTS),
     )
 
 

@@ -1,7 +1,5 @@
 """Q8: who counted the tokens, and is it known how many of them streamed?"""
 
-import re
-
 from llm_latency_lens.metrics.checks.arrivals import Cause, doubted
 from llm_latency_lens.metrics.checks.evidence import Evidence, graded, worst
 from llm_latency_lens.metrics.definitions import COUNTS, UNCOUNTED, resting_on
@@ -10,7 +8,6 @@ from llm_latency_lens.units import NS_PER_S, format_duration
 
 _COUNTED = resting_on(*COUNTS)
 _STREAMED = resting_on("tokens.streamed")
-_NAME = re.compile(r"\w+")
 _HIDDEN = 0.01
 """A smaller share of hidden tokens is within the bias budget."""
 _MANY = 0.05
@@ -25,7 +22,7 @@ _DOUBTS = {
         "compare chars_per_second, or ask for an answer without reasoning",
     ),
     "streamed_tokens_estimated": (
-        "not all counted tokens can have streamed; those that did are estimated from characters",
+        "not all counted tokens can have streamed: how many did is estimated, TPOT may be left out",
         "compare chars_per_second, or ask for an answer without reasoning",
     ),
     "hidden_steps": (
@@ -64,7 +61,7 @@ def counted(e: Evidence) -> Check | None:
         f" for tokens{size}",
         remedy="have the server send its usage; until then compare TTFT, end to end and"
         " chars_per_second",
-        metrics=with_goodput(e, _COUNTED),
+        metrics=_COUNTED,
         size="unknown" if share > _MANY else "bound",
     )
 
@@ -86,7 +83,7 @@ def streamed(e: Evidence) -> Check | None:
         unit="ratio",
         words="; ".join(parts),
         remedy="; ".join(dict.fromkeys(_DOUBTS[flag][1] for flag in flags)),
-        metrics=with_goodput(e, _STREAMED) if verdict != "VALID" else (),
+        metrics=_STREAMED if verdict != "VALID" else (),
     )
 
 
@@ -107,7 +104,7 @@ def ranged(e: Evidence) -> Check | None:
         f" {format_duration(doubt.width * NS_PER_S)}",
         remedy="have the server send one token an event, or its token count with each event"
         " (vLLM, SGLang: stream_options.continuous_usage_stats), or ask for longer answers",
-        metrics=with_goodput(e, _STREAMED),
+        metrics=_STREAMED,
         bound=doubt.width,
         size="in_bounds",
     )
@@ -156,15 +153,8 @@ def repeated(e: Evidence) -> tuple[Check, ...]:
             unit="ratio",
             words=f"in {count / n:.1%} of answers {words}",
             remedy=remedy,
-            metrics=with_goodput(e, resting_on(*needs)),
+            metrics=resting_on(*needs),
         )
         for flag, (words, remedy, needs) in _REPEATS.items()
         if n and (count := e.summary.flags[flag])
     )
-
-
-def with_goodput(e: Evidence, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, and goodput where a limit is on one of them."""
-    limits = [_NAME.match(limit.text) for limit in e.summary.goodput_fold.limits]
-    touched = any(found is not None and found.group() in names for found in limits)
-    return (*names, "goodput") if touched else names
