@@ -4,6 +4,7 @@ One run, one schedule, one client: what disturbs it disturbs all targets alike. 
 checks are of the whole run, those of the data of each target by itself.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.criteria.abort import AbortWatch, parse_abort
 from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.load import Load
@@ -89,11 +91,18 @@ async def compare(
     """
     order = planned.benchmark.order
     fold = ComparisonFold(len(order.arms), planned.benchmark.goodput)
-    run = Run(order, SystemClock(), (*sinks, fold.add))
+    abort = AbortWatch(parse_abort(planned.benchmark.abort_on))
+    ending: list[asyncio.Task[None]] = []
+
+    def look(record: Record) -> None:
+        if abort.add(record) and not ending:
+            ending.append(asyncio.create_task(run.stop()))
+
+    run = Run(order, SystemClock(), (*sinks, fold.add, look))
     if on_run is not None:
         on_run(run)
     books = await run.execute()
-    whole = conclude(planned.benchmark, fold.whole, books)
+    whole = conclude(planned.benchmark, fold.whole, books, abort.abort)
     return fold.comparison(planned.benchmark.header, whole)
 
 
@@ -143,6 +152,7 @@ class ComparisonFold:
             contrasts=answers,
             noise_floor=noise_floors(self._pairs, answers),
             caveats=self._caveats(labels, specs),
+            abort=whole.abort,
             quality=quality,
         )
 

@@ -1,6 +1,7 @@
 """How much load, for how long: a user's wishes, and the plan that they mean."""
 
 import math
+import re
 from decimal import Decimal
 
 from msgspec import Struct
@@ -30,6 +31,8 @@ class Load(Struct, frozen=True, kw_only=True):
             (64 at most), and never more than are measured. 0: none.
         workers: measuring processes; 0 takes one for each CPU but one.
         seed: of everything random; drawn where None, and stored with the run.
+        nonce_salt: what makes the tags of a run's prompts its own; drawn where None, stored with
+            the run. The same seed and salt ask the same prompts again.
         goodput: limits on single requests, such as "ttft<500ms,tpot<50ms".
         until_precise: end the run once a percentile is known so well, such as "ttft.p95+-5%"; without other
             bounds after ten minutes at the latest.
@@ -38,6 +41,9 @@ class Load(Struct, frozen=True, kw_only=True):
         max_cost: a cap on what the run may cost, in dollars or as text such as "$2"; every send first
             reserves the most that it can cost.
         stamps: whose clock stamps arrivals.
+        abort_on: conditions that end the run early, such as "error_rate>50%". A target whose first
+            five requests fail alike for a permanent reason, or that fails a hundred times in a row,
+            ends it in any case, unless this is "never".
     """
 
     rate: float | str | None = None
@@ -48,11 +54,13 @@ class Load(Struct, frozen=True, kw_only=True):
     warmup: int | None = None
     workers: int = 0
     seed: int | None = None
+    nonce_salt: str | None = None
     goodput: str = ""
     until_precise: str = ""
     retries: int = 0
     max_cost: Decimal | str | None = None
     stamps: StampSource = "auto"
+    abort_on: str = ""
 
 
 def plan_of(load: Load, seed: int) -> Plan:
@@ -72,6 +80,20 @@ def plan_of(load: Load, seed: int) -> Plan:
         stop=Stop(requests=count),
     )
     return Plan(phases=(warmup, measure), seed=seed)
+
+
+_SALT = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+def check_salt(salt: str) -> str:
+    """The salt, where it is one that reports can show.
+
+    Raises:
+        UsageError: it has other characters, or is too long.
+    """
+    if _SALT.fullmatch(salt) is None:
+        raise UsageError("--nonce-salt takes 1 to 64 letters, digits, dots, dashes or underscores")
+    return salt
 
 
 def check_arrivals(plan: Plan) -> None:

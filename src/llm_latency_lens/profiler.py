@@ -8,7 +8,6 @@ print(result.metrics["ttft"].p95)
 """
 
 import asyncio
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -19,22 +18,23 @@ import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import SystemClock
-from llm_latency_lens.cost.book import open_price_book
+from llm_latency_lens.cost.book import PriceBook, open_price_book, price_named
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.criteria.abort import NEVER, AbortWatch, parse_abort
 from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.criteria.precision import parse_precision
 from llm_latency_lens.criteria.until import PrecisionWatch
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.interpret.interpret import interpret, subject_of
-from llm_latency_lens.load import Load, check_arrivals, plan_of
+from llm_latency_lens.load import Load, check_arrivals, check_salt, plan_of
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import Calibration
 from llm_latency_lens.model.record import Record
 from llm_latency_lens.model.recording import Attempt, Recording, StampSource
 from llm_latency_lens.model.request import Limits, Target
-from llm_latency_lens.model.result import Result
-from llm_latency_lens.model.run import ArmSpec, RunHeader
+from llm_latency_lens.model.result import Abort, Result
+from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.providers.plugin import load_plugins, provider_names, with_plugins
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.providers.target import resolve_target
@@ -42,15 +42,12 @@ from llm_latency_lens.providers.where import Where
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.books import Books, Money
 from llm_latency_lens.runner.cap import check_cap
-from llm_latency_lens.runner.environment import (
-    describe_environment,
-    describe_machine,
-    usable_cpus,
-)
+from llm_latency_lens.runner.environment import describe_machine, usable_cpus
 from llm_latency_lens.runner.file_limit import check_file_limit
+from llm_latency_lens.runner.header import make_header
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.run import RawSink, Run, Sink
-from llm_latency_lens.schedule.check import check_plan, schedule_hash
+from llm_latency_lens.schedule.check import check_plan
 from llm_latency_lens.schedule.share import planned_rate
 from llm_latency_lens.store.calibrations import load_calibration
 from llm_latency_lens.transport.exchange import LiveTransport
@@ -60,7 +57,9 @@ from llm_latency_lens.units import parse_money
 from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.workload.workload import (
     Workload,
-    describe_workload,
+    asked_tokens,
+    characters_of,
+    kinds_of_request,
     of_prompts,
     request_for,
 )
@@ -79,7 +78,7 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     """A run that is ready to go: what will be done, and how it will be described. Pure data.
 
     `calibration` says how well this machine measures, where that is known; `until` is a precision that
-    ends the run, such as `ttft.p95+-5%`.
+    ends the run, such as `ttft.p95+-5%`; `abort_on` has the conditions that end it early.
     """
 
     order: Order
@@ -87,6 +86,7 @@ class Benchmark(Struct, frozen=True, kw_only=True):
     goodput: str
     calibration: Calibration | None = None
     until: str = ""
+    abort_on: str = ""
 
 
 class Profiler:
@@ -123,17 +123,27 @@ class Profiler:
         self.limits = limits or Limits()
         self._clock = SystemClock()
         self._prices = prices
+        self._price_as = where.price_as
 
     def price(self) -> Price | None:
         """The price of the target's model today; None where nobody knows one.
 
         Raises:
             ConfigError: the price file is wrong.
+            UsageError: no price is known for the model whose price is to be used.
         """
-        today = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC).date()
         target = self.target
-        book = open_price_book(today, self._prices, provider_names(self._plugins))
-        return book.price_of(target.provider, target.model, target.price_as)
+        if self._price_as is not None:
+            return price_named(self._book(), self._price_as)
+        return self._book().price_of(target.provider, target.model, target.price_as)
+
+    def answer_book(self) -> PriceBook | None:
+        """The prices of models that answers may name; None where one price is to hold for all."""
+        return self._book() if self._price_as is None else None
+
+    def _book(self) -> PriceBook:
+        today = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC).date()
+        return open_price_book(today, self._prices, provider_names(self._plugins))
 
     async def profile(self, workload: Workload | str, stamps: StampSource = "auto") -> Profile:
         """Send one request and say what happened when. A failed one is a record too.
@@ -147,9 +157,8 @@ class Profiler:
         """
         check_source(stamps)
         asked = as_workload(workload, nonce=False)
-        request = load_dialect(self.target.dialect).encode(
-            request_for(asked, "measure", 0), self.target
-        )
+        wish = request_for(asked, "measure", 0)
+        request = load_dialect(self.target.dialect).encode(wish, self.target)
         sign = signer(self.target)
         poller = Poller(stamps, frozenset({self.target.first_hop.port}))
         transport = LiveTransport(self.target.tls, self.target.proxy, poller=poller)
@@ -167,8 +176,16 @@ class Profiler:
             intended=intended,
             dequeued=intended,
             recording=recording,
+            prompt_characters=characters_of(wish),
+            asked_tokens=asked_tokens(wish),
         )
-        subject = subject_of(self.target, self.limits, streamed=asked.stream, price=self.price())
+        subject = subject_of(
+            self.target,
+            self.limits,
+            streamed=asked.stream,
+            price=self.price(),
+            book=self.answer_book(),
+        )
         return Profile(record=interpret(attempt, subject), attempt=attempt)
 
     async def reach(self) -> Recording:
@@ -202,7 +219,8 @@ class Profiler:
         check_plan(plan)
         check_source(load.stamps)
         check_arrivals(plan)
-        asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed)
+        salt = secrets.token_hex(4) if load.nonce_salt is None else check_salt(load.nonce_salt)
+        asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed, salt=salt)
         _check_conditions(load, streamed=asked.stream)
         workers = load.workers or max(usable_cpus() - 1, 1)
         most = plan.phases[-1].arrival.concurrency
@@ -215,6 +233,8 @@ class Profiler:
             retries=load.retries,
             stamps=load.stamps,
             cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
+            book=None if against else self.answer_book(),
+            pause_if_dead=load.abort_on.strip() != NEVER,
         )
         check_cap(order)
         check_file_limit(order)
@@ -222,9 +242,19 @@ class Profiler:
         calibration = load_calibration(describe_machine(), workers)
         return Benchmark(
             order=order,
-            header=self._header(order, load, command, question),
+            header=make_header(
+                order,
+                self._clock.wall(),
+                tuple(command),
+                question=question,
+                goodput=load.goodput,
+                abort_on=load.abort_on,
+                priced_as=self._price_as,
+                plugins={p.name: f"{p.distribution} {p.version}" for p in self._plugins},
+            ),
             goodput=load.goodput,
             until=load.until_precise,
+            abort_on=load.abort_on,
             calibration=calibration.for_workers(workers) if calibration else None,
         )
 
@@ -253,62 +283,27 @@ class Profiler:
         prepared = load if isinstance(load, Benchmark) else self.prepare(load, workload)
         summary = Summary(parse_limits(prepared.goodput))
         until = PrecisionWatch(parse_precision(prepared.until)) if prepared.until else None
+        abort = AbortWatch(parse_abort(prepared.abort_on))
         ending: list[asyncio.Task[None]] = []
 
         def look(record: Record) -> None:
-            if until is not None and until.add(record) and not ending:
+            is_over = until is not None and until.add(record)
+            if (abort.add(record) or is_over) and not ending:
                 ending.append(asyncio.create_task(run_.stop()))
 
         run_ = Run(prepared.order, self._clock, (*sinks, summary.add, look), raw)
         if on_run is not None:
             on_run(run_)
-        result = conclude(prepared, summary, await run_.execute())
+        result = conclude(prepared, summary, await run_.execute(), abort.abort)
         if until is None:
             return result
         return msgspec.structs.replace(result, precision=until.precision())
-
-    def _header(
-        self, order: Order, load: Load, command: Sequence[str], question: Mapping[str, Any] | None
-    ) -> RunHeader:
-        spec = {
-            "target": self.target.public_name,
-            "arms": [msgspec.to_builtins(_spec_of(arm)) for arm in order.arms],
-            "base_url": str(self.target.base_url),
-            "proxy": str(self.target.proxy.url) if self.target.proxy else None,
-            "plan": msgspec.to_builtins(order.plan),
-            "workload": describe_workload(order.workload),
-            "limits": msgspec.to_builtins(order.limits),
-            "workers": order.workers,
-            "retries": order.retries,
-            "stamps": order.stamps,
-            "price_as": self.target.price_as,
-            "price": msgspec.to_builtins(order.arms[0].price),
-            "max_cost": str(order.cap) if order.cap is not None else None,
-            "spread_addresses": self.target.spread_addresses,
-            "credential": self.target.credential,
-            "goodput": load.goodput,
-            "question": question,
-            "dialect": self.target.dialect,
-            "plugins": {p.name: f"{p.distribution} {p.version}" for p in self._plugins},
-        }
-        started = datetime.fromtimestamp(self._clock.wall() / 1e9, UTC)
-        return RunHeader(
-            id=f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-            started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            command=tuple(command),
-            spec=spec,
-            spec_sha256=hashlib.sha256(
-                msgspec.json.encode(spec, order="deterministic")
-            ).hexdigest(),
-            schedule_sha256=schedule_hash(order.plan),
-            environment=describe_environment(),
-            seed=order.plan.seed,
-        )
 
 
 def _check_conditions(load: Load, *, streamed: bool) -> None:
     """Raises UsageError where a condition of the load can't be read."""
     parse_limits(load.goodput)
+    parse_abort(load.abort_on)
     if load.until_precise:
         parse_precision(load.until_precise, streamed=streamed)
 
@@ -316,11 +311,14 @@ def _check_conditions(load: Load, *, streamed: bool) -> None:
 def _check_requests(order: Order) -> None:
     """Refuse what a provider has no word for, before a worker meets it. Raises UsageError."""
     for target in (arm.target for arm in order.arms):
-        request = request_for(order.workload, "measure", 0)
-        load_dialect(target.dialect).encode(request, target)
+        for number in kinds_of_request(order.workload):
+            request = request_for(order.workload, "measure", number)
+            load_dialect(target.dialect).encode(request, target)
 
 
-def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Result:
+def conclude(
+    prepared: Benchmark, summary: Summary, books: Books | None, abort: Abort | None = None
+) -> Result:
     """The result document of a run: from its records, and its books (None: only records are left)."""
     phase = prepared.order.plan.phases[-1]
     measured = books.phases["measure"] if books else None
@@ -347,6 +345,7 @@ def conclude(prepared: Benchmark, summary: Summary, books: Books | None) -> Resu
         machine=books.machine if books else None,
         calibration=prepared.calibration,
         advise=advise_failure,
+        abort=abort,
     )
     return build_result(summary, setting)
 
@@ -370,14 +369,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
-
-
-def _spec_of(arm: Arm) -> ArmSpec:
-    return ArmSpec(
-        target=arm.target.public_name,
-        base_url=str(arm.target.base_url),
-        price=msgspec.to_builtins(arm.price),
-    )
 
 
 def _cap(money: Money) -> dict[str, Any]:

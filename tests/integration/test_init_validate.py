@@ -168,26 +168,22 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
     assert first["spec_sha256"] == again["spec_sha256"] != other["spec_sha256"]
     spec = first["spec"]
     assert sorted(spec) == [
-        "arms",
-        "base_url",
-        "credential",
-        "dialect",
-        "goodput",
-        "limits",
-        "max_cost",
-        "plan",
-        "plugins",
-        "price",
-        "price_as",
-        "proxy",
-        "question",
-        "retries",
-        "spread_addresses",
-        "stamps",
-        "target",
-        "workers",
-        "workload",
+        *(
+            "abort_on",
+            "arms",
+            "base_url",
+            "credential",
+            "dialect",
+            "goodput",
+            "limits",
+            "max_cost",
+            "plan",
+            "plugins",
+        ),
+        *("price", "price_as", "priced_as", "proxy", "question", "retries"),
+        *("spread_addresses", "stamps", "target", "workers", "workload"),
     ]
+    assert first["spec"]["workload"]["salt"] != again["spec"]["workload"]["salt"]
     assert spec["limits"] == {
         "connect_timeout": 10_000_000_000,
         "idle_timeout": 60_000_000_000,

@@ -121,4 +121,6 @@ def test_the_headline_says_which_metric_is_wrong_and_why(tmp_path: pathlib.Path)
         few = lll(*words, "-n", "4", cwd=tmp_path)
         failed = lll(*words, "-n", "4", "--base-url", "http://127.0.0.1:9/v1", cwd=tmp_path)
     assert "INSUFFICIENT: too few requests for TTFT, TPOT and end to end: 4 successful" in few.out
-    assert "0 of 4 requests succeeded: see what failed" in failed.out
+    headline = " ".join(failed.out.split())
+    assert "stopped: the first 5 requests all failed alike, with error_connect/refused" in headline
+    assert "0 of 4 requests succeeded" in headline

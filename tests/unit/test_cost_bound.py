@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_latency_lens.cost.bound import input_bound, worst_case
+from llm_latency_lens.cost.bound import body_bound, input_bound, worst_case
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.estimate import estimate
 from llm_latency_lens.cost.price import Price, Rates, Tier
@@ -139,6 +139,13 @@ def test_m4_a_body_that_changes_no_cost_is_let_through() -> None:
     extra = {"top_k": 5, "response_format": {"json_schema": {"schema": schema}}}
     request = Request(messages=ASK.messages, max_tokens=100, extra=extra)
     assert worst_case(request, PLAIN) > worst_case(ASK, PLAIN)
+
+
+def test_m4_no_answer_that_keeps_its_limit_has_a_longer_body() -> None:
+    """M4: four kilobytes a token, and more where likely tokens are listed with each."""
+    plain = Request(messages=ASK.messages, max_tokens=100)
+    listed = Request(messages=ASK.messages, max_tokens=100, extra={"logprobs": True})
+    assert 100 * 4096 <= body_bound(plain) < body_bound(listed)
 
 
 def test_m2_a_price_known_in_part_bounds_nothing() -> None:

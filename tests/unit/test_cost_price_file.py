@@ -9,6 +9,7 @@ import pytest
 from llm_latency_lens.cost.book import PriceBook, open_price_book
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.cost.price_file import own_price, read_price_file
 from llm_latency_lens.errors import ConfigError
 from llm_latency_lens.model.record import TokenCounts
 from llm_latency_lens.model.request import Target
@@ -163,3 +164,27 @@ def test_of_equal_entries_the_later_one_holds(tmp_path: pathlib.Path) -> None:
     price = open_price_book(DAY, str(path), KNOWN).price_of("o", "m", None)
     assert price is not None
     assert price.rates.input == Decimal(7)
+
+
+def test_a_service_tier_has_entries_of_its_own(tmp_path: pathlib.Path) -> None:
+    """The newest of each tier is in force; a tier without a standard price prices nothing."""
+    path = tmp_path / "prices.toml"
+    entry = '[[price]]\nprovider = "openai"\nmodel = "{}"\ninput = "${}"\noutput = "${}"\n{}\n'
+    path.write_text(
+        entry.format("m", 2, 8, "")
+        + entry.format("m", 1, 4, 'service_tier = "flex"')
+        + entry.format("m", 3, 9, 'service_tier = "Flex"\nfrom = "2026-02-01"')
+        + entry.format("n", 1, 4, 'service_tier = "priority"')
+        + entry.format("o", 1, 4, 'service_tier = "default"')
+    )
+    entries = read_price_file(path, ("openai",))
+    before = own_price(entries, "openai", "m", date(2026, 1, 1))
+    after = own_price(entries, "openai", "m", date(2026, 3, 1))
+    assert before is not None
+    assert after is not None
+    assert before.rates_for(1, "default").input == Decimal(2)
+    assert before.rates_for(1, "flex").input == Decimal(1)
+    assert after.rates_for(1, "flex").input == Decimal(3)
+    assert not after.has_service("priority")
+    assert own_price(entries, "openai", "n", date(2026, 1, 1)) is None
+    assert own_price(entries, "openai", "o", date(2026, 1, 1)) is not None

@@ -168,7 +168,13 @@ def _told(values: tuple[ObjectiveValue, ...]) -> str:
         rate=100.0, judgement="pass", requests=400, again=False, ok=400, objectives=values
     )
     capacity = Capacity(
-        run={"id": "1", "spec": {"target": "openai:m"}},
+        run={
+            "id": "1",
+            "spec": {
+                "target": "openai:m",
+                "workload": {"nonce": False, "conversations": {"count": 1}},
+            },
+        },
         objectives=(),
         passed=100.0,
         failed=None,

@@ -219,7 +219,7 @@ def test_the_whole_story_of_an_anthropic_stream() -> None:
     assert decoded("anthropic", corpus_anthropic.TEXT) == [
         Identity("c", None, "msg_1"),
         Opening(),
-        Usage(40, 1, None, 10, 5),
+        Usage(40, 1, None, 10, 5, final=False),
         Opening(),
         Ping(),
         Delta("text", "Hel"),
@@ -435,7 +435,7 @@ def test_the_whole_story_of_a_cohere_stream() -> None:
         Delta("text", "Hel"),
         Delta("text", "lo 漢"),
         Finish("stop"),
-        Usage(71, 3, None, 16),
+        Usage(71, 3, None, 16, billed_input=5),
         Done(),
     ]
 
@@ -574,7 +574,7 @@ def test_documents_of_gemini_cohere_and_ollama() -> None:
     }
     events = decoded("cohere", json.dumps(cohere).encode(), content_type="application/json")
     assert deltas(events) == [("text", "Hi"), ("tool", "f{}")]
-    assert events[-2:] == [Usage(71, 3, None, 16), Done()]
+    assert events[-2:] == [Usage(71, 3, None, 16, billed_input=5), Done()]
     ollama = decoded(
         "ollama",
         corpus_ollama.END.replace(b'"content": ""', b'"content": "Hi"'),

@@ -4,18 +4,10 @@ from collections import Counter
 
 import msgspec
 
+from llm_latency_lens.criteria.abort import is_permanent
 from llm_latency_lens.model.record import Outcome, OutcomeKind, Record
 from llm_latency_lens.report.advice import advise
 
-_INCURABLE: dict[OutcomeKind, frozenset[str] | None] = {
-    OutcomeKind.ERROR_CONNECT: frozenset(
-        {"refused", "dns_failed", "unreachable", "tls_failed", "proxy_failed"}
-    ),
-    OutcomeKind.ERROR_HTTP: frozenset({"auth", "bad_request", "redirect"}),
-    OutcomeKind.PROTOCOL_ERROR: None,
-    OutcomeKind.FILTERED: None,
-}
-"""Causes that have nothing to do with the load; None means every cause of that kind."""
 _STREAK, _STREAK_FIRST = 10, 5
 """So many in a row are no chance; fewer do where nothing has succeeded before."""
 
@@ -45,7 +37,7 @@ class FailureTally:
         kind = msgspec.structs.replace(outcome, detail="")
         self._counts[kind] += 1
         self._examples.setdefault(kind, outcome)
-        self._streak = self._streak + 1 if _incurable(outcome) else 0
+        self._streak = self._streak + 1 if is_permanent(outcome) else 0
 
     @property
     def hopeless(self) -> bool:
@@ -69,10 +61,3 @@ class FailureTally:
             return ""
         kind, count = self._counts.most_common(1)[0]
         return f"{count:,} of {self.requests:,} failed: {advise(self._examples[kind])}"
-
-
-def _incurable(outcome: Outcome) -> bool:
-    if outcome.kind not in _INCURABLE:
-        return False
-    causes = _INCURABLE[outcome.kind]
-    return causes is None or outcome.cause in causes

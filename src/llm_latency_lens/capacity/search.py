@@ -246,6 +246,7 @@ class _Search:
             warmup=WARMUP,
             workers=order.workers,
             seed=order.plan.seed + 1 + len(self._steps),
+            nonce_salt=order.workload.salt,
             retries=order.retries,
             max_cost=left,
         )

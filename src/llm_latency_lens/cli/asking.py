@@ -46,6 +46,7 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
         plugins=config.plugins,
         headers=merge_fields(own, header_fields(given, "--header")),
         key=parse_key_source(named["key"]) if "key" in named else None,
+        price_as=options.get("price_as"),
     )
     limits = Limits(
         connect_timeout=_above_zero(options["connect_timeout"], "--connect-timeout"),
@@ -94,7 +95,7 @@ def _check_files(files: dict[str, str | None]) -> None:
 def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN401 - imported late, for a quick --help
     """What is asked: exactly one of --prompt and --prompt-file."""
     from llm_latency_lens.workload.attachments import read_image  # noqa: PLC0415
-    from llm_latency_lens.workload.prompts import read_conversations  # noqa: PLC0415
+    from llm_latency_lens.workload.prompts import PromptSet, read_prompts  # noqa: PLC0415
     from llm_latency_lens.workload.workload import Workload, of_prompts  # noqa: PLC0415
 
     prompt, path = options["prompt"], options["prompt_file"]
@@ -106,9 +107,9 @@ def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN4
             "--image goes with --prompt; in a prompt file, messages have their own images"
         )
     if path is not None:
-        conversations = read_conversations(pathlib.Path(path), options["system"])
+        prompts = read_prompts(pathlib.Path(path), options["system"])
     elif prompt is not None and prompt.strip():
-        conversations = of_prompts((prompt,), options["system"], images)
+        prompts = PromptSet(of_prompts((prompt,), options["system"], images), ())
     else:
         empty = (
             "--prompt is empty"
@@ -116,7 +117,12 @@ def make_workload(options: dict[str, Any], *, nonce: bool) -> Any:  # noqa: ANN4
             else "give --prompt TEXT or --prompt-file PATH"
         )
         raise UsageError(f"nothing to ask: {empty}")
-    return Workload(conversations=conversations, wish=_wish(options), nonce=nonce)
+    return Workload(
+        conversations=prompts.conversations,
+        changes=prompts.changes,
+        wish=_wish(options),
+        nonce=nonce,
+    )
 
 
 _SETTINGS = ("max_tokens", "temperature", "top_p", "top_k", "sampling_seed", "reasoning", "thinking_budget", "min_tokens", "stream")  # fmt: skip
@@ -137,19 +143,25 @@ def _wish(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for 
     )
 
 
-_LOAD = ("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "retries")
+_LOAD = (
+    *("rate", "arrival", "concurrency", "requests", "duration", "warmup", "seed", "retries"),
+    "nonce_salt",
+)
 
 
 def load_of(options: dict[str, Any]) -> Any:  # noqa: ANN401 - imported late, for a quick --help
     """The load that the options ask for."""
     from llm_latency_lens.load import Load  # noqa: PLC0415
 
+    if options["nonce_salt"] is not None and not options["nonce"]:
+        raise UsageError("--nonce-salt and --no-nonce contradict each other: give one of them")
     return Load(
         **{key: options[key] for key in _LOAD},
         goodput=options.get("goodput", ""),
         until_precise=options.get("until_precise") or "",
         max_cost=options.get("max_cost"),
         stamps=options.get("stamps") or "auto",
+        abort_on=options.get("abort_on") or "",
         workers=parse_workers(options["workers"]),
     )
 

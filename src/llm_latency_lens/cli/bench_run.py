@@ -98,7 +98,9 @@ def run_comparison(planned: Planned, keeping: Keeping) -> tuple[Comparison, int,
 
     found, signalled, folder = run_kept(planned.benchmark, keeping, go)
     code: int = signalled if signalled is not None else COMPARED[found.finding]
-    if signalled is None and found.verdict == "INVALID":
+    if signalled is None and found.abort is not None:
+        code = ExitCode.THRESHOLD_FAILED
+    elif signalled is None and found.verdict == "INVALID":
         code = ExitCode.INVALID_MEASUREMENT
     return found, keeping.forgiven(code), folder
 
@@ -169,7 +171,7 @@ def exit_code_of(result: Result, signalled: ExitCode | None) -> int:
         return signalled
     if result.cost is not None and result.cost.cap is not None and result.cost.cap["broke"]:
         return ExitCode.MONEY_CAP
-    if not result.outcomes["ok"]:
+    if result.abort is not None or not result.outcomes["ok"]:
         return ExitCode.THRESHOLD_FAILED
     unknown = result.precision is not None and not result.precision.reached
     return JUDGED.get(result.verdict, ExitCode.TOO_FEW_SAMPLES if unknown else ExitCode.OK)

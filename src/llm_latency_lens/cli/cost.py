@@ -69,7 +69,7 @@ def _price_run(given: dict[str, Any]) -> int:
     from llm_latency_lens.store.runs import open_run  # noqa: PLC0415
 
     run = open_run(pathlib.Path(given["runs_dir"]), given["run_id"])
-    found = price_run(run, given["prices"])
+    found = price_run(run, given["prices"], given["price_as"])
     if given["as_json"]:
         _print_json({"run": run.id, "cost": found})
     else:

@@ -62,7 +62,10 @@ TARGET = (
 REQUEST = (
     option("--prompt", "-p", metavar="TEXT", help="The prompt."),
     option(
-        "--prompt-file", "-f", type=click.Path(), help="Prompts from a .txt, .jsonl or .csv file."
+        "--prompt-file",
+        "-f",
+        type=click.Path(),
+        help="Prompts from a .txt (one a line), .jsonl or .csv file (with settings of their own).",
     ),
     option("--system", metavar="TEXT", help="System prompt."),
     option("--max-tokens", type=click.IntRange(1), help="Ask for at most this many output tokens."),
@@ -134,6 +137,12 @@ LOAD = (
         default=0,
         help="Try a request again that failed for a passing reason (a tenth of all, at most).",
     ),
+    option(
+        "--abort-on",
+        metavar="CONDITIONS|never",
+        help="End the run where this holds for the last 100 requests, such as 'error_rate>50%'."
+        "  [default: where the first 5 fail alike for a permanent reason, or 100 in a row]",
+    ),
     option("--workers", default="auto", metavar="N|auto", help="Measuring processes."),
     option(
         "--seed", type=click.IntRange(0), help="Seed of everything random; stored with the run."
@@ -141,10 +150,23 @@ LOAD = (
     option(
         "--nonce/--no-nonce",
         default=True,
-        help="Begin each prompt differently, so that no prompt cache hits.",
+        help="Begin each prompt with a tag of its own, so that no prompt cache hits.",
+    ),
+    option(
+        "--nonce-salt",
+        metavar="TEXT",
+        help="Make the same tags again as a run with this salt and seed."
+        "  [default: another in every run]",
     ),
 )
-PRICES = (option("--prices", type=click.Path(), help="TOML file with prices of your own."),)
+PRICES = (
+    option("--prices", type=click.Path(), help="TOML file with prices of your own."),
+    option(
+        "--price-as",
+        metavar="PROVIDER:MODEL",
+        help="Use this model's price, such as that of the model behind a deployment or a gateway.",
+    ),
+)
 MONEY = (
     *PRICES,
     option(

@@ -1,14 +1,14 @@
 """From what a run left on disk to its result: the same fold over the same records."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from llm_latency_lens.compare import ComparisonFold
-from llm_latency_lens.cost.book import open_price_book
-from llm_latency_lens.cost.charge import charge
+from llm_latency_lens.cost.book import open_price_book, price_named
+from llm_latency_lens.cost.charge import Lengths, charge_or_estimate
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.criteria.limit import parse_limits
 from llm_latency_lens.interpret.interpret import Subject, asked_of
@@ -101,19 +101,34 @@ def _target_of(spec: dict[str, Any]) -> Target:
     )
 
 
-def price_run(run: StoredRun, prices: str | None) -> Cost:
-    """What a stored run cost, by the prices in force on its day: the user's file, else the catalogue."""
+def price_run(run: StoredRun, prices: str | None, price_as: str | None = None) -> Cost:
+    """What a stored run cost by the prices of its day: the user's file's, else the catalogue's.
+
+    `price_as` is the `provider:model` whose price holds; without it, that of the run.
+    """
     header = msgspec.convert(run.header(), RunHeader)
     spec = header.spec
+    book = open_price_book(_day_of(header), prices, provider_names(()))
     provider, _, model = spec["target"].partition(":")
-    day = datetime.fromisoformat(header.started).date()
-    price = open_price_book(day, prices, provider_names(())).price_of(
-        provider, model, spec.get("price_as")
+    name = price_as or spec.get("priced_as")
+    price = (
+        price_named(book, name)
+        if name is not None
+        else book.price_of(provider, model, spec.get("price_as"))
     )
+    asked = spec["workload"]["conversations"]
+    characters = asked["characters"] // max(asked["count"], 1)
     spending, good = Spending(), 0
     for record in run.reading().records():
-        found = charge(record.tokens, price) if price is not None else None
+        lengths = Lengths(characters, record.characters)
+        found = None
+        if price is not None:
+            found = charge_or_estimate(record.tokens, price, lengths, record.service_tier)
         spending.add(msgspec.structs.replace(record, cost=found))
         good += record.phase == "measure" and record.outcome.kind is OutcomeKind.OK
     words = f"no price is known for {spec['target']} there; give one with --prices FILE"
     return spending.cost(good, msgspec.to_builtins(price), words)
+
+
+def _day_of(header: RunHeader) -> date:
+    return datetime.fromisoformat(header.started).date()

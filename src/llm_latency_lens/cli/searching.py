@@ -22,7 +22,10 @@ from llm_latency_lens.report.capacity import capacity_report
 from llm_latency_lens.report.console import print_report
 from llm_latency_lens.units import NS_PER_S, format_duration, format_rate
 
-_CONTRADICT = ("concurrency", "requests", "arrival", "until_precise", "save_raw", "goodput")
+_CONTRADICT = (
+    *("concurrency", "requests", "arrival", "until_precise", "save_raw", "goodput"),
+    "abort_on",
+)
 _EVERY_NS = 10 * NS_PER_S
 
 

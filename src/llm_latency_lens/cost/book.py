@@ -9,6 +9,7 @@ from msgspec import Struct
 from llm_latency_lens.cost.catalogue import catalogue_price
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.cost.price_file import PriceEntry, own_price, read_price_file
+from llm_latency_lens.errors import UsageError
 
 
 class PriceBook(Struct, frozen=True):
@@ -27,6 +28,23 @@ class PriceBook(Struct, frozen=True):
         if own is not None or price_as is None:
             return own
         return catalogue_price(price_as, model, self.at)
+
+
+def price_named(book: PriceBook, name: str) -> Price:
+    """The price of `provider:model`, wherever that is reached.
+
+    Raises:
+        UsageError: it is not such a name, or no price is known for it.
+    """
+    provider, colon, model = name.partition(":")
+    if not colon or not provider or not model:
+        raise UsageError(f"--price-as {name!r}: write provider:model, such as openai:gpt-4o")
+    found = book.price_of(provider, model, provider)
+    if found is None:
+        raise UsageError(
+            f"--price-as {name}: no price is known for it; give one with --prices FILE"
+        )
+    return found
 
 
 def open_price_book(at: date, path: str | None, providers: Collection[str]) -> PriceBook:

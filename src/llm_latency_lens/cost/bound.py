@@ -21,6 +21,9 @@ _AROUND_A_MESSAGE = 16
 _AROUND_TOOLS = 1024
 """The prompt that a provider puts before the first tool has some hundred tokens."""
 
+_BYTES_AROUND, _BYTES_A_TOKEN, _BYTES_WITH_LOGPROBS = 1 << 16, 1 << 12, 1 << 14
+"""An event of one token has some hundred bytes; providers pad some, and list likely tokens on demand."""
+
 _UNBOUNDED: dict[str, tuple[str, ...]] = {
     "is another limit than the one that is reserved for; say it with --max-tokens": (
         *("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens"),
@@ -70,6 +73,12 @@ def input_bound(request: Request) -> int:
         + _AROUND_A_REQUEST
         + (_AROUND_TOOLS if tools else 0)
     )
+
+
+def body_bound(request: Request) -> int:
+    """No answer that keeps the request's output limit has a longer body, in bytes."""
+    each = _BYTES_WITH_LOGPROBS if "logprobs" in set(_keys(request.extra)) else _BYTES_A_TOKEN
+    return _BYTES_AROUND + each * (request.max_tokens or 0)
 
 
 def worst_case(request: Request, price: Price, *, generates: bool = True) -> Decimal:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from llm_latency_lens.cost.price import Price, Rates, Tier
+from llm_latency_lens.cost.price import STANDARD, Price, Rates, ServiceRates, Tier
 
 _IDS = {"gemini": "google", "vertex": "google", "bedrock": "aws"}
 """Providers that the catalogue calls otherwise than we do."""
@@ -17,7 +17,11 @@ _KINDS = {
     "cached": "cache_read_mtok",
     "cache_write": "cache_write_mtok",
     "reasoning": "output_reasoning_mtok",
+    "audio_input": "input_audio_mtok",
+    "audio_output": "output_audio_mtok",
 }
+_SERVICES = ("service_tier", "speed")
+"""Conditions of the catalogue that the answer itself tells."""
 _REQUESTS = "requests_kcount"
 
 
@@ -31,16 +35,38 @@ def catalogue_price(provider: str, model: str, at: date) -> Price | None:
         _, found = snapshot.find_provider_model(model, None, _IDS.get(provider, provider), None)
     except LookupError:
         return None
-    listed, hours_differ = _dearest(found, at)
-    starts = sorted({tier.start for value in _values(listed) for tier in _tiers(value)})
+    listed, hours_differ = _dearest(found, at, {})
+    rates, tiers = _rates_and_tiers(listed)
     return Price(
-        rates=_rates(listed, lambda value: value.base if _tiers(value) else value),
-        tiers=tuple(
-            Tier(start, _rates(listed, functools.partial(_above, start))) for start in starts
-        ),
+        rates=rates,
+        tiers=tiers,
+        services=tuple(_services(found, at)),
         source=source,
         as_of=max((begin for begin in starts_known if begin <= at), default=at).isoformat(),
         notes=tuple(_notes(found, model, hours_differ=hours_differ)),
+    )
+
+
+def _services(found: Any, at: date) -> Iterator[ServiceRates]:  # noqa: ANN401 - the library's type
+    """The rates of service tiers other than the standard one."""
+    named = {
+        value: key
+        for variant in found.price_variants or ()
+        for key, value in variant.when.items()
+        if len(variant.when) == 1 and key in _SERVICES and value not in STANDARD
+    }
+    for service, key in named.items():
+        rates, tiers = _rates_and_tiers(_dearest(found, at, {key: service})[0])
+        yield ServiceRates(service=service, rates=rates, tiers=tiers)
+
+
+def _rates_and_tiers(
+    listed: Any,  # noqa: ANN401 - the library's type
+) -> tuple[Rates, tuple[Tier, ...]]:
+    starts = sorted({tier.start for value in _values(listed) for tier in _tiers(value)})
+    rates = _rates(listed, lambda value: value.base if _tiers(value) else value)
+    return rates, tuple(
+        Tier(start, _rates(listed, functools.partial(_above, start))) for start in starts
     )
 
 
@@ -90,14 +116,18 @@ def _rates(listed: Any, pick: Callable[[Any], Decimal]) -> Rates:  # noqa: ANN40
     )
 
 
-def _dearest(found: Any, at: date) -> tuple[Any, bool]:  # noqa: ANN401 - the library's types
+def _dearest(
+    found: Any,  # noqa: ANN401 - the library's types
+    at: date,
+    context: dict[str, str],
+) -> tuple[Any, bool]:
     """The prices at the day's dearest hour, and whether there are cheaper ones.
 
     A cap that was reserved at a cheaper hour's price would not hold.
     """
     quarters = [time(hour, minute) for hour in range(24) for minute in range(0, 60, 15)]
     instants = quarters if isinstance(found.prices, list) else quarters[:1]
-    listed = [found.get_prices(datetime.combine(at, instant, UTC)) for instant in instants]
+    listed = [found.get_prices(datetime.combine(at, instant, UTC), context) for instant in instants]
     dearest = max(listed, key=_sum)
     return dearest, any(other != dearest for other in listed)
 

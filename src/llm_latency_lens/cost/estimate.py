@@ -7,6 +7,7 @@ from msgspec import Struct
 from llm_latency_lens.cost.bound import input_bound
 from llm_latency_lens.cost.charge import charge
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.cost.service import asked_tier
 from llm_latency_lens.model.record import TokenCounts
 from llm_latency_lens.model.request import Request
 
@@ -42,7 +43,7 @@ def estimate(
         inputs, outputs = _inputs(wish), _outputs(wish) if generates else (0, 0, 0)
         for i, (tokens, output) in enumerate(zip(inputs, outputs, strict=True)):
             counted = TokenCounts(input=tokens, output=output, source="estimate")
-            found = charge(counted, price)
+            found = charge(counted, price, (asked_tier(wish.extra) or "").lower())
             if found is None:
                 return None
             totals[i] += found.total

@@ -1,4 +1,4 @@
-"""A model's price: dollars per million tokens of each kind, by the length of the input."""
+"""A model's price: dollars per million tokens of each kind, by service tier and length of input."""
 
 from decimal import Decimal
 
@@ -10,8 +10,9 @@ PER = 1_000_000
 class Rates(Struct, frozen=True, kw_only=True):
     """US dollars per million tokens.
 
-    Cached input without a rate of its own costs what input does, cache writes likewise, reasoning what
-    output does. `request` is dollars for each request.
+    Cached input without a rate of its own costs what input does, cache writes likewise, reasoning
+    what output does. Audio without a rate of its own has no known price. `request` is dollars for
+    each request.
     """
 
     input: Decimal | None = None
@@ -19,6 +20,8 @@ class Rates(Struct, frozen=True, kw_only=True):
     cached: Decimal | None = None
     cache_write: Decimal | None = None
     reasoning: Decimal | None = None
+    audio_input: Decimal | None = None
+    audio_output: Decimal | None = None
     request: Decimal = Decimal(0)
 
 
@@ -29,22 +32,48 @@ class Tier(Struct, frozen=True):
     rates: Rates
 
 
-class Price(Struct, frozen=True, kw_only=True):
-    """What one model costs. `source` says who says so, `as_of` of which date, `notes` what else there is.
+STANDARD = frozenset({"", "default", "standard", "auto", "standard_only", "on_demand"})
+"""What providers call the service tier that their list prices are for."""
 
-    `tiers` ascend by their input length.
+
+class ServiceRates(Struct, frozen=True, kw_only=True):
+    """The rates of a service tier other than the standard one, such as flex or priority."""
+
+    service: str
+    rates: Rates
+    tiers: tuple[Tier, ...] = ()
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """What one model costs.
+
+    Attributes:
+        rates: of the standard service tier.
+        tiers: other rates of longer inputs, in ascending order.
+        services: the rates of other service tiers.
+        source: who says so.
+        as_of: of which date.
+        notes: what else could change the bill.
     """
 
     rates: Rates
     tiers: tuple[Tier, ...] = ()
+    services: tuple[ServiceRates, ...] = ()
     source: str
     as_of: str | None = None
     notes: tuple[str, ...] = ()
 
-    def rates_for(self, input_tokens: int) -> Rates:
-        """The rates of a request with so many input tokens."""
-        found = self.rates
-        for tier in self.tiers:
+    def has_service(self, service: str) -> bool:
+        """Whether the rates of this service tier are known."""
+        return service in STANDARD or any(one.service == service for one in self.services)
+
+    def rates_for(self, input_tokens: int, service: str = "") -> Rates:
+        """The rates of a request with so many input tokens; the standard ones for other tiers."""
+        named = (one for one in self.services if one.service == service)
+        of_service = next(named, None) if service not in STANDARD else None
+        whole = of_service or self
+        found = whole.rates
+        for tier in whole.tiers:
             if input_tokens > tier.above:
                 found = tier.rates
         return found

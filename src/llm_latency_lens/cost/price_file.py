@@ -6,14 +6,16 @@ model = "gpt-4o*"            # * and ? are wildcards
 from = "2026-01-01"          # in force from then on (optional), until = ... before then (optional)
 input = "$2.50"              # per million tokens
 output = "$10"
-cached = "$1.25"             # optional, as are cache_write, reasoning and request (per request)
+cached = "$1.25"             # optional, as are cache_write, reasoning, audio_input, audio_output
+                             # and request (dollars for each request)
 
 [[price.above]]              # optional: other rates of all tokens where the input is longer
 tokens = 200000
 input = "$5"
 output = "$15"
 
-What is free costs "$0"; what is left out is unknown.
+A further entry with `service_tier = "flex"` has the prices of that service tier. What is free costs
+"$0"; what is left out is unknown.
 """
 
 import pathlib
@@ -24,23 +26,28 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.cost.place import Place, places
-from llm_latency_lens.cost.price import Price, Rates, Tier
+from llm_latency_lens.cost.price import STANDARD, Price, Rates, ServiceRates, Tier
 from llm_latency_lens.errors import ConfigError, UsageError, did_you_mean
 from llm_latency_lens.units import parse_money
 
-_RATES = ("input", "output", "cached", "cache_write", "reasoning", "request")
-_KEYS = ("provider", "model", "from", "until", *_RATES, "above")
+_RATES = (
+    *("input", "output", "cached", "cache_write", "reasoning"),
+    *("audio_input", "audio_output", "request"),
+)
+_KEYS = ("provider", "model", "service_tier", "from", "until", *_RATES, "above")
 _TIER_KEYS = ("tokens", *_RATES)
 
 
 class PriceEntry(Struct, frozen=True, kw_only=True):
-    """One entry: which models it is for, when it is in force, and the price."""
+    """One entry: which models and service tier it is for, when it is in force, and the price."""
 
     provider: str
     model: str
+    service: str
     begins: date | None
     ends: date | None
     price: Price
@@ -62,7 +69,7 @@ def read_price_file(path: pathlib.Path, providers: Collection[str]) -> tuple[Pri
         ConfigError: it can't be read, or says something wrong: on which line, what, and what is meant.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"can't read price file {str(path)!r}: {error.strerror}") from None
@@ -80,8 +87,21 @@ def read_price_file(path: pathlib.Path, providers: Collection[str]) -> tuple[Pri
 
 def own_price(entries: tuple[PriceEntry, ...], provider: str, model: str, at: date) -> Price | None:
     """The price of a model on a day: the entry that came into force last, of equals the later one."""
-    found = [entry for entry in reversed(entries) if entry.holds(provider, model, at)]
-    return max(found, key=lambda entry: entry.begins or date.min).price if found else None
+    found = [entry for entry in entries if entry.holds(provider, model, at)]
+    # The last of each tier wins; the sort keeps the order of equals.
+    in_force = {entry.service: entry.price for entry in sorted(found, key=_beginning)}
+    standard = in_force.pop("", None)
+    if standard is None:
+        return None
+    services = tuple(
+        ServiceRates(service=name, rates=price.rates, tiers=price.tiers)
+        for name, price in in_force.items()
+    )
+    return msgspec.structs.replace(standard, services=services)
+
+
+def _beginning(entry: PriceEntry) -> date:
+    return entry.begins or date.min
 
 
 def _tables(place: Place, table: dict[str, Any], key: str) -> list[tuple[Place, dict[str, Any]]]:
@@ -109,6 +129,7 @@ def _entry(place: Place, entry: dict[str, Any], source: str) -> PriceEntry:
     return PriceEntry(
         provider=entry["provider"],
         model=entry["model"],
+        service=_service(place, entry),
         begins=begins,
         ends=ends,
         price=Price(
@@ -118,6 +139,13 @@ def _entry(place: Place, entry: dict[str, Any], source: str) -> PriceEntry:
             as_of=begins.isoformat() if begins else None,
         ),
     )
+
+
+def _service(place: Place, entry: dict[str, Any]) -> str:
+    name = entry.get("service_tier", "")
+    if not isinstance(name, str):
+        raise place.wrong('service_tier must be a name in quotes, such as "flex"', "service_tier")
+    return "" if name.lower() in STANDARD else name.lower()
 
 
 def _tiers(place: Place, entry: dict[str, Any], base: Rates) -> tuple[Tier, ...]:

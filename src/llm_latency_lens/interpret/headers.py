@@ -3,17 +3,21 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.record import RateLimit
 from llm_latency_lens.model.recording import Head
 from llm_latency_lens.units import NS_PER_S, parse_duration
+from llm_latency_lens.wire.billing import dollars_of
 
 _MS = {"openai-processing-ms": 1e-3, "x-envoy-upstream-service-time": 1e-3}
 """Headers in which servers tell how long they worked, and their unit in seconds."""
 _TIMING = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)[^,]*?;\s*dur\s*=\s*\"?(?P<ms>[0-9.]+)")
 _TOTALS = frozenset({"total", "app", "processing"})
+_CHARGE = "x-litellm-response-cost"
+"""The header in which LiteLLM tells what it charged, in US dollars."""
 _LARGEST = float(1 << 53)
 """A larger number counts nothing, and could not be stored."""
 _REQUEST_IDS = (
@@ -70,6 +74,15 @@ def _server_timing(text: str) -> float | None:
     longest = max(found.values(), default=None)
     ms = longest if total is None else total
     return None if ms is None else ms * 1e-3
+
+
+def charged_by(head: Head | None, *, streamed: bool) -> Decimal | None:
+    """What a gateway's header says that it charged, in US dollars.
+
+    A stream's head is written before its cost is known: there a 0 says nothing.
+    """
+    charged = dollars_of(head.get(_CHARGE)) if head is not None else None
+    return None if streamed and not charged else charged
 
 
 def retry_after(head: Head | None) -> float | None:

@@ -4,13 +4,15 @@ Pure: the same recording gives the same record anywhere, at any time later.
 """
 
 import base64
+from decimal import Decimal
 
 from msgspec import Struct
 
-from llm_latency_lens.cost.charge import charge
+from llm_latency_lens.cost.book import PriceBook
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.interpret.asked import VERSIONS, Asked
 from llm_latency_lens.interpret.headers import (
+    charged_by,
     content_type,
     rate_limit,
     request_id,
@@ -19,6 +21,7 @@ from llm_latency_lens.interpret.headers import (
 )
 from llm_latency_lens.interpret.inflate import InflateError, encodings_of, inflate
 from llm_latency_lens.interpret.outcome import Case, clean, forms_of, judge
+from llm_latency_lens.interpret.pricing import PriceOf, Prices, charge_of, named_prices
 from llm_latency_lens.interpret.reading import Reading, read_events
 from llm_latency_lens.interpret.repetition import repetition
 from llm_latency_lens.interpret.tokens import count_tokens
@@ -42,7 +45,8 @@ _STREAMS = frozenset(
 class Subject(Struct, frozen=True, kw_only=True):
     """What recordings are of; `secrets` are removed from every text that a record keeps.
 
-    Without a `price` records have no cost. `asked` is for the words of failures.
+    Without a `price` records have no cost, unless `price_of` knows the model that an answer names.
+    `asked` is for the words of failures.
     """
 
     target: str
@@ -51,6 +55,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     max_body: int = 256 * 1024 * 1024
     streamed: bool = True
     price: Price | None = None
+    price_of: PriceOf | None = None
     secrets: tuple[str, ...] = ()
     asked: Asked = Asked()
 
@@ -157,10 +162,13 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         arrival_widths=reads.widths,
         widths=_widths(recording, reading),
         characters=sum(reading.tally.characters.values()),
+        asked_tokens=attempt.asked_tokens,
         stamps=stamps,
         late=late,
         tokens=tokens,
-        cost=charge(tokens, subject.price) if subject.price is not None else None,
+        cost=charge_of(attempt, Prices(subject.price, subject.price_of), reading, tokens),
+        service_tier=_shown(reading.billing.tier, subject),
+        charged=_charged(reading, head, streamed=streamed),
         finish_reason=_shown(finish.reason, subject) if finish is not None else None,
         model=_shown(reading.identity.model, subject),
         fingerprint=_shown(reading.identity.fingerprint, subject),
@@ -178,6 +186,12 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         pings=reading.pings,
         flags=_flags(reading, recording, marked=load_dialect(subject.dialect).has_end_marker),
     )
+
+
+def _charged(reading: Reading, head: Head | None, *, streamed: bool) -> Decimal | None:
+    """What the server says that it charged: with its counts, else in a header."""
+    charged = reading.billing.charged
+    return charged if charged is not None else charged_by(head, streamed=streamed)
 
 
 def _last_token(reading: Reading) -> tuple[int | None, int]:
@@ -264,9 +278,17 @@ def _flags_of_ending(ending: EndKind, *, finished: bool) -> set[str]:
 
 
 def subject_of(
-    target: Target, limits: Limits, *, streamed: bool, price: Price | None = None
+    target: Target,
+    limits: Limits,
+    *,
+    streamed: bool,
+    price: Price | None = None,
+    book: PriceBook | None = None,
 ) -> Subject:
-    """What recordings of `target` are interpreted as; header values and keys count as secrets."""
+    """What recordings of `target` are interpreted as; header values and keys count as secrets.
+
+    With a `book`, an answer that names another model than was asked for is charged as that one.
+    """
     words = [part for _, value in target.headers for part in value.split()]
     if target.aws is not None:
         words += [target.aws.access_key, target.aws.secret_key, target.aws.token or ""]
@@ -280,6 +302,7 @@ def subject_of(
         max_body=limits.max_body,
         streamed=streamed and load_dialect(target.dialect).streams,
         price=price,
+        price_of=None if book is None else named_prices(book, target),
         secrets=tuple(form for word in long for form in forms_of(word)),
         asked=asked_of(target, streamed=streamed),
     )

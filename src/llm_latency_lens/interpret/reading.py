@@ -10,6 +10,7 @@ from llm_latency_lens.interpret.reads import Reads
 from llm_latency_lens.interpret.tally import Tally
 from llm_latency_lens.model.events import (
     BadText,
+    Billing,
     Delta,
     Deltas,
     Document,
@@ -59,6 +60,7 @@ class Reading:
     """
 
     __slots__ = (
+        "billing",
         "document",
         "done",
         "error",
@@ -97,6 +99,7 @@ class Reading:
         self.identity = Identity()
         self.timings = ServerTimings()
         self.usage: Usage | None = None
+        self.billing = Billing()
         self.finishes: dict[int, Finish] = {}
         self.finish_at: int | None = None
         self.error: ServerError | None = None
@@ -210,11 +213,22 @@ def _on_usage(reading: Reading, event: Usage, _: int) -> None:
         reasoning=event.reasoning or _known(before.reasoning, event.reasoning),
         cached=event.cached or _known(before.cached, event.cached),
         cache_write=event.cache_write or _known(before.cache_write, event.cache_write),
+        audio_input=event.audio_input or _known(before.audio_input, event.audio_input),
+        audio_output=event.audio_output or _known(before.audio_output, event.audio_output),
+        billed_input=event.billed_input or _known(before.billed_input, event.billed_input),
+        final=event.final,
     )
 
 
 def _known(before: int | None, count: int | None) -> int | None:
     return count if before is None else before
+
+
+def _on_billing(reading: Reading, event: Billing, _: int) -> None:
+    """What one event leaves out, another has said."""
+    before = reading.billing
+    charged = before.charged if event.charged is None else event.charged
+    reading.billing = Billing(event.tier or before.tier, charged)
 
 
 def _on_finish(reading: Reading, event: Finish, offset: int) -> None:
@@ -273,6 +287,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     Vectors: _on_vectors,
     Identity: _on_identity,
     Usage: _on_usage,
+    Billing: _on_billing,
     Finish: _on_finish,
     ServerTimings: _on_timings,
     ServerError: _on_error,

@@ -133,6 +133,11 @@ class Tally:
             self.empty_before += 1
 
     @property
+    def is_counted_to_the_end(self) -> bool:
+        """Whether the server's newest count came after the last token event."""
+        return self._counted == self.total
+
+    @property
     def bytes(self) -> int:
         """The length in UTF-8 of what streamed, as far as it is kept."""
         return self._bytes_of(self.total)

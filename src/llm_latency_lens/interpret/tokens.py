@@ -33,6 +33,8 @@ _FEW_BYTES = 1.5
 """Text of fewer bytes a token is not to be expected."""
 _DEVIATION = 1.2
 """Two standard deviations of one token's length in characters, relative to the mean."""
+_MOST_CHARACTERS = 32
+"""Answers with more characters a token have more tokens than were counted."""
 _SAME = 0.1
 """By this share the empty deltas may differ from the tokens without an event that they explain."""
 _END_SEEN = 8
@@ -92,6 +94,10 @@ def count_tokens(reading: Reading) -> TokenCounts:
         reasoning=usage.reasoning,
         cached=usage.cached,
         cache_write=usage.cache_write,
+        audio_input=usage.audio_input,
+        audio_output=usage.audio_output,
+        billed_input=usage.billed_input,
+        final=_is_final(reading, usage),
         source="usage",
         events=tally.total,
     )
@@ -110,6 +116,27 @@ def count_tokens(reading: Reading) -> TokenCounts:
     return _with_streamed(reading, counts, hidden)
 
 
+def _is_final(reading: Reading, usage: Usage) -> bool:
+    """Whether a bill can be expected to say what this usage says.
+
+    It came with the end of an answer that has ended, and its counts do not contradict each other
+    or what has streamed.
+    """
+    tally, output = reading.tally, usage.output or 0
+    ended = reading.done or reading.finish is not None
+    characters = sum(tally.characters.values())
+    return (
+        usage.final
+        and "usage_contradictory" not in reading.flags
+        and ended
+        and tally.is_counted_to_the_end
+        and bool(usage.input)
+        and (usage.cached or 0) + (usage.cache_write or 0) <= (usage.input or 0)
+        and (usage.reasoning or 0) <= output
+        and characters <= _MOST_CHARACTERS * output
+    )
+
+
 def _by_events(reading: Reading, usage: Usage | None) -> TokenCounts:
     """Count token events for want of the server's count."""
     usage, total = usage or Usage(), reading.tally.total
@@ -117,6 +144,10 @@ def _by_events(reading: Reading, usage: Usage | None) -> TokenCounts:
         input=usage.input,
         cached=usage.cached,
         cache_write=usage.cache_write,
+        audio_input=usage.audio_input,
+        audio_output=usage.audio_output,
+        billed_input=usage.billed_input,
+        final=False,
         reasoning=usage.reasoning,
         output=total or None,
         hidden=None if SEVERAL_CHOICES in reading.flags else 0,

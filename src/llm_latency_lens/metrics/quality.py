@@ -15,6 +15,7 @@ from llm_latency_lens.metrics.checks import (
     client,
     comparable,
     instrument,
+    lengths,
     network,
     sample,
     schedule,
@@ -78,6 +79,7 @@ DATA_CHECKS: tuple[Finder, ...] = (
     comparable.one_model,
     comparable.quota,
     comparable.lengths,
+    lengths.asked_length,
 )
 """Of what was measured: each target has its own."""
 

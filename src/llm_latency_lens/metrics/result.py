@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from llm_latency_lens.cost.service import asked_tier
 from llm_latency_lens.metrics.checks.evidence import THROUGHPUT, Evidence, worst
 from llm_latency_lens.metrics.checks.sample import censored_share
 from llm_latency_lens.metrics.column import PERCENTILES
@@ -14,6 +15,7 @@ from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.calibration import KINDS, Calibration
 from llm_latency_lens.model.result import (
     HEADLINE,
+    Abort,
     Check,
     Cost,
     Distribution,
@@ -29,7 +31,7 @@ from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.model.vitals import MachineVitals, Vitals
 from llm_latency_lens.schedule.plan import Phase
 
-_WHY_UNKNOWN = "no price is known for {} there; give one with --prices FILE"
+_WHY_UNKNOWN = "no price is known for {} there; give one with --prices FILE or --price-as"
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -37,7 +39,8 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     `client` is what measuring took (processes, CPU, memory); `advise` puts a failure's remedy in words;
     `cap` is what became of a cap on the cost, where there was one. Vitals, machine and calibration are
-    what the checks of the client look at, where they are known.
+    what the checks of the client look at, where they are known. `abort` says why the run was ended
+    early, where it was.
     """
 
     header: RunHeader
@@ -51,6 +54,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     vitals: tuple[Vitals, ...] = ()
     machine: MachineVitals | None = None
     calibration: Calibration | None = None
+    abort: Abort | None = None
 
 
 def build_result(summary: Summary, setting: Setting) -> Result:
@@ -86,9 +90,18 @@ def build_result(summary: Summary, setting: Setting) -> Result:
         throughput=_throughput(summary, checks),
         goodput=_goodput(summary, setting, checks),
         cost=_cost(summary, setting),
+        abort=_abort(setting),
         quality=_quality(summary, checks, setting),
         targets={setting.target: {"requests": sum(summary.outcomes.values())}},
     )
+
+
+def _abort(setting: Setting) -> Abort | None:
+    abort = setting.abort
+    if abort is None or abort.failure is None:
+        return abort
+    failure = msgspec.structs.replace(abort.failure, advice=setting.advise(abort.failure))
+    return msgspec.structs.replace(abort, failure=failure)
 
 
 def _judged(name: str, found: Distribution, checks: tuple[Check, ...]) -> Distribution:
@@ -157,7 +170,9 @@ def _cost(summary: Summary, setting: Setting) -> Cost:
     found = summary.spending.cost(
         summary.good, spec.get("price"), _WHY_UNKNOWN.format(spec["target"])
     )
-    return msgspec.structs.replace(found, cap=setting.cap)
+    return msgspec.structs.replace(
+        found, cap=setting.cap, service_tier=asked_tier(spec["workload"]["wish"]["extra"])
+    )
 
 
 def _quality(summary: Summary, checks: tuple[Check, ...], setting: Setting) -> Quality:

@@ -14,6 +14,7 @@ from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.metrics.formulas import gap_bounds
 from llm_latency_lens.metrics.goodput import GoodputFold, RequestLimit
+from llm_latency_lens.metrics.lengths import LengthFold
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.timeline import Timeline
 from llm_latency_lens.metrics.token_doubt import TokenDoubt
@@ -63,6 +64,7 @@ class Summary:
         self.answered_by: list[str] = []
         self.cached_input = Column()
         self.output_lengths = Column()
+        self.lengths = LengthFold()
         self.time_under_way = 0.0
         self.warmup = 0
         self.retries = 0
@@ -141,6 +143,7 @@ class Summary:
     def _add_tokens(self, record: Record) -> None:
         tokens = record.tokens
         self.output_lengths.add(tokens.output)
+        self.lengths.add(record)
         self.cached_input.add(None if tokens.cached is None else float(tokens.cached))
         for name in ("input", "output", "reasoning", "cached"):
             count = getattr(tokens, name)

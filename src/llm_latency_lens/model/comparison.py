@@ -9,6 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from llm_latency_lens.model.result import (
+    Abort,
     Check,
     Cost,
     Distribution,
@@ -88,7 +89,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     `noise_floor` is, by metric, the change that A shows against itself in 95 % of random pairings
     of its own neighbouring requests (of blocks of them where pairs depend on each other): nothing
     smaller can be seen with so many pairs. `caveats` says in words what the targets' numbers do not
-    have in common.
+    have in common; `abort` why the run was ended before its time, where it was.
     """
 
     run: dict[str, Any]
@@ -101,5 +102,6 @@ class Comparison(Struct, frozen=True, kw_only=True):
     contrasts: tuple[Contrast, ...]
     noise_floor: dict[str, float]
     caveats: tuple[str, ...] = ()
+    abort: Abort | None = None
     quality: Quality
     schema: str = COMPARISON_SCHEMA

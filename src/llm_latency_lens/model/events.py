@@ -3,6 +3,7 @@
 An event has no instant: it gets the stamp of the read that completed it, by its byte offset.
 """
 
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
@@ -61,8 +62,16 @@ class Identity(Struct, frozen=True, gc=False):
 class Usage(Struct, frozen=True, gc=False):
     """Token counts as the server reports them; None is unknown, never 0.
 
-    `output` includes `reasoning`; `input` includes `cached` (read from the provider's prompt cache) and
-    `cache_write` (written to it).
+    Attributes:
+        input: input tokens, those of the next three kinds included.
+        output: output tokens, reasoning and audio included.
+        reasoning: output tokens of reasoning.
+        cached: input tokens read from the provider's prompt cache.
+        cache_write: input tokens written to it.
+        audio_input: input tokens of audio.
+        audio_output: output tokens of audio.
+        billed_input: input tokens that the server says it bills, where it counts more.
+        final: false where the dialect says that `output` still grows.
     """
 
     input: int | None = None
@@ -70,6 +79,17 @@ class Usage(Struct, frozen=True, gc=False):
     reasoning: int | None = None
     cached: int | None = None
     cache_write: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+    billed_input: int | None = None
+    final: bool = True
+
+
+class Billing(Struct, frozen=True, gc=False):
+    """What the server says of the price: the service tier it used, and what it charged (USD)."""
+
+    tier: str | None = None
+    charged: Decimal | None = None
 
 
 class Finish(Struct, frozen=True, gc=False):
@@ -159,6 +179,7 @@ StreamEvent = (
     | Vectors
     | Identity
     | Usage
+    | Billing
     | Finish
     | ServerTimings
     | ServerError

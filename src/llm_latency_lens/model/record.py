@@ -48,6 +48,10 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
         reasoning: output tokens of reasoning, streamed or not.
         cached: input tokens served from the provider's prompt cache.
         cache_write: input tokens written to it.
+        audio_input, audio_output: tokens of audio among the input and the output.
+        billed_input: input tokens that are billed, where the server counts more than it bills.
+        final: whether these are the server's last counts of the whole answer, and believable: a
+            bill can be expected to say the same.
         source: who counted `output`: usage, usage_minus_hidden (usage, and reasoning was hidden),
             tokenizer, estimate or chunks (counted stream events).
         events: token events of the stream.
@@ -65,6 +69,10 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
     reasoning: int | None = None
     cached: int | None = None
     cache_write: int | None = None
+    audio_input: int | None = None
+    audio_output: int | None = None
+    billed_input: int | None = None
+    final: bool = True
     source: str = "none"
     events: int = 0
     hidden: int | None = 0
@@ -75,7 +83,10 @@ class TokenCounts(Struct, frozen=True, kw_only=True):
 
 
 class Charge(Struct, frozen=True, kw_only=True):
-    """What one request cost, in US dollars, and its parts. `estimated`: token counts are."""
+    """What one request cost, in US dollars, and its parts. `estimated`: counts or rates are.
+
+    `model`: the answer names this other model, and its price is used.
+    """
 
     total: Decimal
     input: Decimal
@@ -83,8 +94,10 @@ class Charge(Struct, frozen=True, kw_only=True):
     cache_write: Decimal
     output: Decimal
     reasoning: Decimal
+    audio: Decimal = Decimal(0)
     request: Decimal = Decimal(0)
     estimated: bool = False
+    model: str | None = None
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
@@ -130,9 +143,12 @@ class Record(Struct, frozen=True, kw_only=True):
             () where every one is exact.
         widths: the same of single marks.
         characters: characters of all generated output.
+        asked_tokens: the fewest and the most output tokens that were asked for.
         stamps: whose clock stamped the reads: kernel, user, packet, or mixed where some have no
             kernel stamp.
         late: the largest user-minus-kernel delay seen, in ns.
+        service_tier: the service tier that the server says it used, in lower case.
+        charged: what the server says that it charged, in US dollars.
         response_id: the answer's own id, else the one in a header.
         server_prompt, server_generation, server_total: the server's own account, in seconds.
         server_until_response: the same by a header of a stream: it was written before the first token.
@@ -163,10 +179,13 @@ class Record(Struct, frozen=True, kw_only=True):
     arrival_widths: tuple[int, ...] = ()
     widths: Widths = Widths()
     characters: int = 0
+    asked_tokens: tuple[int, int | None] = (0, None)
     stamps: str = "none"
     late: int | None = None
     tokens: TokenCounts = TokenCounts()
     cost: Charge | None = None
+    service_tier: str | None = None
+    charged: Decimal | None = None
     finish_reason: str | None = None
     model: str | None = None
     fingerprint: str | None = None

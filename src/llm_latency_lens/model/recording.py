@@ -148,7 +148,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     `dequeued` when the engine took it up; both monotonic ns. `retry` counts the attempts at the same
     request before this one; `superseded`: another came after it. `arm` says which of the run's targets
     it went to. `reserved` is the most that it could
-    cost, in US dollars, where a cap is kept.
+    cost, in US dollars, where a cap is kept. `prompt_characters` is the length of what was asked;
+    0 is unknown. `asked_tokens`: the fewest and the most output tokens that were asked for.
     """
 
     number: int
@@ -161,3 +162,5 @@ class Attempt(Struct, frozen=True, kw_only=True):
     superseded: bool = False
     arm: int = 0
     reserved: Decimal | None = None
+    prompt_characters: int = 0
+    asked_tokens: tuple[int, int | None] = (0, None)

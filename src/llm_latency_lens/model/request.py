@@ -121,7 +121,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """Where a request goes: a model of a provider at a base URL, and how that is reached.
 
     `query` is added to every path. `headers` and `aws` may hold secrets; a Target is shown to people
-    through `public_name` only. `price_as` is the provider whose prices hold there (None: unknown).
+    through `public_name` only. `price_as` is the provider whose prices hold there (None: unknown),
+    `catalogue` the one whose models answers may name, wherever they come from.
     `credential` tells where the key was looked for and whether one is sent; it is no secret.
     With `spread_addresses` connections go to all addresses of the host's name in turn.
     """
@@ -134,6 +135,7 @@ class Target(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     aws: AwsKeys | None = None
     price_as: str | None = None
+    catalogue: str | None = None
     tls: TlsOptions = TlsOptions()
     proxy: Proxy | None = None
     credential: str = ""

@@ -99,6 +99,20 @@ class Failure(Struct, frozen=True, kw_only=True):
     advice: str = ""
 
 
+class Abort(Struct, frozen=True, kw_only=True):
+    """Why a run was ended before its time.
+
+    Attributes:
+        condition: the condition that was met, as it was written.
+        words: what was seen.
+        failure: the most frequent failure then.
+    """
+
+    condition: str
+    words: str
+    failure: Failure | None = None
+
+
 class Tokens(Struct, frozen=True, kw_only=True):
     """Token totals over successful requests; null where no request said. `sources` counts requests."""
 
@@ -182,13 +196,42 @@ class Goodput(Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
 
 
+class Bill(Struct, frozen=True, kw_only=True):
+    """What the server said that it charged, in US dollars as decimal strings.
+
+    Attributes:
+        total: over all requests of which it said so.
+        requests: how many those are.
+        compared: how many of them have a cost by their token counts too.
+        compared_total, own_total: what those cost by the server's word, and by token counts.
+    """
+
+    total: str
+    requests: int
+    compared: int
+    compared_total: str
+    own_total: str
+
+
 class Cost(Struct, frozen=True, kw_only=True):
     """What the run cost, in US dollars as decimal strings, by its requests' own counts.
 
-    `mean` is of the priced requests, `mean_interval` its 95 % interval. `total` has warm-up (alone
-    in `warmup`) and failed requests in it; `per_thousand_good` is for those that succeeded, or with
-    limits those that met them. `priced` requests have a cost, those `estimated` among them by token
-    counts that are estimates; `unknown` requests have none. Without a `price`, `note` says why. With a cap, `cap` says what it was and what became of it.
+    Attributes:
+        total: of all requests, warm-up and failed ones included.
+        parts: the same by kind of token.
+        warmup: of the warm-up alone.
+        mean, mean_interval: of the priced requests, and its 95 % interval.
+        per_thousand_good: for those that succeeded, or with limits those that met them.
+        priced: requests that have a cost.
+        estimated: those among them whose token counts or rates are estimates.
+        unknown: requests that may cost something, and nobody knows how much.
+        price: of the model that was asked for.
+        note: why there is none.
+        cap: with a cap, what it was and what became of it.
+        bill: what the server said that it charged.
+        service_tier: the service tier that was asked for.
+        service_tiers: how many requests the server says that each tier answered.
+        priced_as: how many requests were charged as another model, by the name in the answer.
     """
 
     total: str | None
@@ -203,6 +246,10 @@ class Cost(Struct, frozen=True, kw_only=True):
     price: dict[str, Any] | None
     note: str = ""
     cap: dict[str, Any] | None = None
+    bill: Bill | None = None
+    service_tier: str | None = None
+    service_tiers: dict[str, int] = {}
+    priced_as: dict[str, int] = {}
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -279,6 +326,7 @@ class Result(Struct, frozen=True, kw_only=True):
     goodput: Goodput | None
     cost: Cost | None
     precision: Precision | None = None
+    abort: Abort | None = None
     quality: Quality
     targets: dict[str, dict[str, Any]]
     schema: str = RESULT_SCHEMA

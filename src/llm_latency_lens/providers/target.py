@@ -42,6 +42,7 @@ def resolve_target(
         headers=merge_fields(found.headers, own),
         aws=found.aws,
         price_as=provider.price_as if where.base_url is None else None,
+        catalogue=provider.price_as,
         tls=where.tls,
         proxy=proxy,
         spread_addresses=where.spread_addresses,

@@ -18,6 +18,8 @@ class Where(Struct, frozen=True, kw_only=True):
         spread_addresses: connect to all addresses of a name in turn, not to the first that answers.
         asks: without it nothing will be sent, so no key is needed: what a plan costs can be known
             without one.
+        price_as: the `provider:model` whose price holds there, such as that of the model behind a
+            deployment or a gateway.
     """
 
     base_url: str | None = None
@@ -28,6 +30,7 @@ class Where(Struct, frozen=True, kw_only=True):
     spread_addresses: bool = False
     asks: bool = True
     plugins: tuple[str, ...] = ()
+    price_as: str | None = None
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):

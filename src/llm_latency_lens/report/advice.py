@@ -36,6 +36,8 @@ _HTTP = {
     "redirect": "redirects are not followed",
 }
 _PROTOCOL = {
+    "body_too_large": "the answer went on beyond what is read; under --max-cost, beyond what"
+    " --max-tokens allows",
     "content_type": "that is not a model's answer: check --base-url (is a /v1 missing?)",
     "no_tokens": "the model gave nothing: check --max-tokens and the model's name",
     "bad_http": "no HTTP server there: check scheme (http or https) and port",

@@ -2,6 +2,7 @@
 
 from llm_latency_lens.model.capacity import Capacity, CapacityStep, ObjectiveValue, StepReason
 from llm_latency_lens.report.document import Fact, Facts, Note, Report, Table
+from llm_latency_lens.report.offered import prompts_fact
 from llm_latency_lens.units import NS_PER_S, format_duration, format_rate
 
 _REASONS: dict[StepReason, str] = {
@@ -26,6 +27,7 @@ def capacity_report(capacity: Capacity) -> Report:
     facts = [
         Fact("objectives", ", ".join(capacity.objectives)),
         Fact("search", f"{len(capacity.steps)} steps, {judged:,} requests judged"),
+        prompts_fact(capacity.run["spec"]["workload"]),
     ]
     if capacity.passed is not None:
         facts.append(Fact("it ended", capacity.why))

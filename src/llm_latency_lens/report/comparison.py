@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from llm_latency_lens.model.comparison import ArmResult, Comparison, Contrast
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
+from llm_latency_lens.report.ending import abort_words
+from llm_latency_lens.report.offered import prompts_fact
 from llm_latency_lens.units import NS_PER_S, format_duration, format_money, format_rate
 
 _LESS_MORE: dict[str, tuple[str, str]] = {
@@ -64,6 +66,8 @@ def _why(contrast: Contrast) -> str:
 
 
 def _verdict(comparison: Comparison) -> Iterator[Block]:
+    if comparison.abort is not None:
+        yield Note(f"stopped: {abort_words(comparison.abort)}", "bad")
     if comparison.verdict == "INVALID":
         reasons = "; ".join(_reasons(comparison))
         yield Note(f"INVALID: the difference can't be told from a bias: {reasons}", "bad")
@@ -98,6 +102,7 @@ def _asked(comparison: Comparison) -> Block:
     offered = comparison.offered
     facts = [
         Fact("asked", f"{offered.sent:,} requests in rounds", f"seed {comparison.run['seed']}"),
+        prompts_fact(comparison.run["spec"]["workload"]),
         Fact("pairs", f"{pairs:,} complete", f"{offered.warmup} warm-up requests left out"),
         Fact("margin", f"{comparison.margin:.0%}", "smaller differences do not matter here"),
     ]

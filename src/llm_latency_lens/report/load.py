@@ -1,7 +1,6 @@
 """A benchmark's report: what was asked, what was offered, what came of it, and how far to trust it."""
 
-from collections.abc import Callable, Iterator
-from decimal import Decimal
+from collections.abc import Callable
 
 from llm_latency_lens.metrics.definitions import BY_NAME
 from llm_latency_lens.model.result import (
@@ -12,16 +11,15 @@ from llm_latency_lens.model.result import (
     Result,
     Verdict,
 )
+from llm_latency_lens.report.cells import statistic_cell, time_cell
 from llm_latency_lens.report.document import Block, Fact, Facts, Note, Report, Table, Tone
+from llm_latency_lens.report.ending import cause_of
 from llm_latency_lens.report.goodput import goodput_facts
+from llm_latency_lens.report.offered import offered_section
 from llm_latency_lens.report.spending import spending
 from llm_latency_lens.units import (
-    NS_PER_S,
-    format_duration,
-    format_money,
     format_number,
     format_rate,
-    format_size,
 )
 
 _TONES: dict[Verdict, Tone] = {
@@ -50,7 +48,6 @@ _MEANING: dict[Verdict, str] = {
     "INVALID": "do not use {}",
 }
 _COLUMNS = ("p50", "p90", "p95", "p99")
-_SHOWN_ADDRESSES = 4
 _SLOW_UPLOAD = 0.05
 """An upload is shown where it takes such a share of the time to the first token."""
 _SAME = 0.0005
@@ -67,8 +64,10 @@ def load_report(result: Result) -> Report:
 def _verdict(result: Result) -> Block:
     ok, planned = result.outcomes["ok"], result.offered.planned
     succeeded = f"{ok:,} of {planned:,} requests succeeded"
+    if result.abort is not None:
+        return Note(f"stopped: {cause_of(result)}; {succeeded}", "bad")
     if not ok:
-        return Note(f"{result.verdict}: {succeeded}: see what failed", _TONES[result.verdict])
+        return Note(f"{result.verdict}: {succeeded}: {cause_of(result)}", _TONES[result.verdict])
     blamed = [
         check
         for check in result.quality.checks
@@ -105,95 +104,6 @@ def _headline(result: Result, touched: set[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _offered(result: Result) -> Block:
-    facts = [fact for part in (_asked, _rate, _slip, _in_flight, _client) for fact in part(result)]
-    return Facts("Load", tuple(facts))
-
-
-def _asked(result: Result) -> Iterator[Fact]:
-    offered = result.offered
-    arrival = result.run["spec"]["plan"]["phases"][-1]["arrival"]
-    slots = "1 slot" if offered.concurrency == 1 else f"{offered.concurrency} slots"
-    asked = f"closed loop, {slots}"
-    if offered.mode == "open":
-        asked = f"open loop, {arrival['kind']} arrivals at {format_rate(arrival['rate'])}"
-    yield Fact("asked for", f"{asked}, {_until(result)}", f"seed {result.run['seed']}")
-    sent = f"{offered.sent:,} of {offered.planned:,} planned requests sent"
-    yield Fact("offered", sent, _warmup(result))
-
-
-def _rate(result: Result) -> Iterator[Fact]:
-    offered = result.offered
-    if offered.achieved is not None and offered.rate is not None:
-        planned = f"{offered.rate:.4g}/s planned by the schedule"
-        yield Fact("rate", f"{offered.achieved:.4g}/s started", planned)
-
-
-def _slip(result: Result) -> Iterator[Fact]:
-    slip = result.offered.slip
-    if slip is not None and slip.n:
-        label = "schedule slip" if result.offered.mode == "open" else "slot to start"
-        shown = f"p50 {_cell(slip, 'p50')}, p99 {_cell(slip, 'p99')}, max {_time(slip.max)}"
-        yield Fact(label, shown, "begun - intended")
-
-
-def _in_flight(result: Result) -> Iterator[Fact]:
-    through, quality = result.throughput, result.quality
-    if through.mean_in_flight is not None:
-        most = (
-            f"{format_number(through.mean_in_flight)} on average, {through.max_in_flight} at most"
-        )
-        yield Fact("in flight", most)
-    if quality.new_connections or quality.reused_connections:
-        new, kept = f"{quality.new_connections:,}", f"{quality.reused_connections:,}"
-        yield Fact("connections", f"{new} requests on new ones, {kept} on kept ones")
-    yield from _addresses(result)
-
-
-def _addresses(result: Result) -> Iterator[Fact]:
-    """Which of a name's addresses were measured, where it has several."""
-    remotes, known = result.quality.remotes, result.quality.addresses
-    if known < 2 and len(remotes) < 2:
-        return
-    ranked = sorted(remotes.items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{remote} ({count:,})" for remote, count in ranked[:_SHOWN_ADDRESSES])
-    more = f" and {len(ranked) - _SHOWN_ADDRESSES} more" if len(ranked) > _SHOWN_ADDRESSES else ""
-    used = f"{len(remotes)} of the name's {max(known, len(remotes))} addresses: {shown}{more}"
-    rest = "--spread-addresses connects to all in turn" if len(remotes) < known else ""
-    yield Fact("addresses", used, rest)
-
-
-def _client(result: Result) -> Iterator[Fact]:
-    client = result.quality.client
-    if client:
-        workers = client["workers"]
-        parts = ["1 process" if workers == 1 else f"{workers} processes"]
-        # A run that was stopped before it began has no length.
-        if client["seconds"] > 0 and workers:
-            parts.append(f"{client['cpu_seconds'] / client['seconds'] / workers:.0%} CPU each")
-        parts.append(format_size(client["peak_memory"]))
-        yield Fact("measured by", ", ".join(parts), client["loop"])
-
-
-def _until(result: Result) -> str:
-    stop = result.run["spec"]["plan"]["phases"][-1]["stop"]
-    parts = []
-    if stop["requests"] is not None:
-        parts.append(f"{stop['requests']:,} requests")
-    if stop["duration"] is not None:
-        parts.append(format_duration(stop["duration"]))
-    return " or ".join(parts)
-
-
-def _warmup(result: Result) -> str:
-    count = result.offered.warmup
-    if not count:
-        return ""
-    words = f"{count:,} warm-up request{'s' * (count > 1)} before, in no latency"
-    spent = Decimal(result.cost.warmup) if result.cost is not None else Decimal(0)
-    return f"{words}; {format_money(spent)} of the cost" if spent else words
-
-
 def _latency(result: Result) -> Block | None:
     metrics = result.metrics
     if not metrics.keys() & set(HEADLINE):
@@ -205,12 +115,12 @@ def _latency(result: Result) -> Block | None:
             continue
         names.append(name)
         p95 = found.interval.get("p95")
-        bounds = f"{_time(p95[0])} .. {_time(p95[1])}" if p95 else ""
+        bounds = f"{time_cell(p95[0])} .. {time_cell(p95[1])}" if p95 else ""
         rows.append(
             (
                 label,
-                *(_cell(found, column) for column in _COLUMNS),
-                _time(found.max),
+                *(statistic_cell(found, column) for column in _COLUMNS),
+                time_cell(found.max),
                 bounds,
                 _error(found),
                 f"{found.n:,}",
@@ -226,8 +136,8 @@ def _error(found: Distribution) -> str:
     """What is known of the tool's own error: the instrument's, and the widths of this run's arrivals."""
     width = max((found.width[name] for name in _COLUMNS if name in found.width), default=0.0)
     if found.instrument is None:
-        return f">= {_time(width)}" if width else ""
-    return f"± {_time(found.instrument + width)}"
+        return f">= {time_cell(width)}" if width else ""
+    return f"± {time_cell(found.instrument + width)}"
 
 
 def _says_nothing(name: str, metrics: dict[str, Distribution]) -> bool:
@@ -267,15 +177,6 @@ def _mark(found: Distribution) -> str:
     return "" if found.verdict in {None, "VALID"} else str(found.verdict)
 
 
-def _time(seconds: float | None) -> str:
-    return "-" if seconds is None else format_duration(seconds * NS_PER_S)
-
-
-def _cell(found: Distribution, name: str) -> str:
-    value: float | None = getattr(found, name)
-    return _time(value)
-
-
 def _precision(result: Result) -> Block | None:
     found = result.precision
     if found is None:
@@ -305,7 +206,7 @@ def _no_interval(found: Precision) -> str:
 
 def _in_unit(value: float | None, unit: str) -> str:
     if unit == "s" or value is None:
-        return _time(value)
+        return time_cell(value)
     return f"{value:.4g}" if unit in {"count", "ratio"} else f"{value:.4g} {unit}"
 
 
@@ -398,7 +299,7 @@ def _held(result: Result) -> Block:
 
 SECTIONS: tuple[Callable[[Result], Block | None], ...] = (
     _verdict,
-    _offered,
+    offered_section,
     _latency,
     _precision,
     _throughput,

@@ -28,7 +28,8 @@ def check_cap(order: Order) -> None:
 def _worst_of(arm: Arm, workload: Workload) -> Decimal:
     if arm.price is None:
         raise UsageError(
-            f"--max-cost: no price is known for {arm.target.public_name} there; give one with --prices FILE"
+            f"--max-cost: no price is known for {arm.target.public_name} there; give one with"
+            " --prices FILE, or name the model whose price holds with --price-as"
         )
     generates = load_dialect(arm.target.dialect).streams
     return max(

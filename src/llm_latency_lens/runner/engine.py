@@ -8,15 +8,18 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.clock import Clock
-from llm_latency_lens.cost.bound import worst_case
+from llm_latency_lens.cost.billable import may_be_billed
+from llm_latency_lens.cost.bound import body_bound, worst_case
 from llm_latency_lens.model.recording import Attempt, Recording
-from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.model.request import HttpRequest, Limits, Request, Target
 from llm_latency_lens.providers.signing import signer
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.retry import BUDGET, wait_before_retry
+from llm_latency_lens.runner.streak import PAUSE_NS, FailureStreak
 from llm_latency_lens.runner.wallet import Wallet
 from llm_latency_lens.schedule.interleave import arm_of
 from llm_latency_lens.schedule.plan import Phase
@@ -24,7 +27,7 @@ from llm_latency_lens.schedule.share import Item, share
 from llm_latency_lens.transport.exchange import Transport
 from llm_latency_lens.units import MonoNs
 from llm_latency_lens.wire.dialect import load_dialect
-from llm_latency_lens.workload.workload import request_for
+from llm_latency_lens.workload.workload import asked_tokens, characters_of, request_for
 
 
 class Tally(Struct, frozen=True):
@@ -44,11 +47,23 @@ class Lane(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """A request ready to be sent, to which arm, and the most that it can cost (where a cap is kept)."""
+    """A request ready to be sent, to which arm, and under a cap the most that it can cost.
+
+    `limits` are those of its exchange. `characters` is the length of what it asks, `tokens` the
+    fewest and the most that it asks for.
+    """
 
     arm: int
     request: HttpRequest
     worst: Decimal | None
+    limits: Limits
+    characters: int
+    tokens: tuple[int, int | None]
+
+
+def _may_be_billed(recording: Recording) -> bool:
+    head = recording.head
+    return may_be_billed(recording.marks, head.status if head is not None else None)
 
 
 class Engine:
@@ -83,6 +98,7 @@ class Engine:
         self._stopped = False
         self._stopping = asyncio.Event()
         self._retried = 0
+        self._streak = FailureStreak()
         self._failure: BaseException | None = None
 
     @property
@@ -142,6 +158,8 @@ class Engine:
                 break
             if not await self._afford(call):
                 break
+            if self._streak.is_dead and self._order.pause_if_dead:
+                await self._clock.sleep_until(MonoNs(self._clock.now() + PAUSE_NS))
             await self._clock.sleep_until(intended)
             self.started += 1
             task = asyncio.create_task(self._attempt(phase, item, call, intended))
@@ -154,11 +172,16 @@ class Engine:
         number = arm_of(order.plan.seed, item.number, arms)
         lane = self._lanes[number]
         wish = request_for(order.workload, phase.name, item.number, arms)
-        worst = None
+        worst, limits = None, order.limits
         if order.cap is not None and lane.arm.price is not None:
             generates = load_dialect(lane.arm.target.dialect).streams
             worst = worst_case(wish, lane.arm.price, generates=generates)
-        return Call(number, lane.encode(wish, lane.arm.target), worst)
+            if generates:
+                # A server that does not stop at the limit is left before it has cost much more.
+                most = min(limits.max_body, body_bound(wish))
+                limits = msgspec.structs.replace(limits, max_body=most)
+        request = lane.encode(wish, lane.arm.target)
+        return Call(number, request, worst, limits, characters_of(wish), asked_tokens(wish))
 
     async def _afford(self, call: Call) -> bool:
         """Reserve what the call can cost; False where the cap leaves no money for it."""
@@ -173,10 +196,13 @@ class Engine:
             self._count_exchange(1)
             try:
                 request = lane.sign(call.request)
-                recording = await lane.transport.exchange(request, self._order.limits)
+                recording = await lane.transport.exchange(request, call.limits)
             finally:
                 self._count_exchange(-1)
-            again = await self._waited(recording, item.number, retry)
+            self._streak.add(recording)
+            # Under a cap one reservation pays one attempt that may be billed.
+            billed = call.worst is not None and _may_be_billed(recording)
+            again = not billed and await self._waited(recording, item.number, retry)
             if not again:
                 self._slots.put_nowait(MonoNs(recording.marks.ended))
             self._sink(
@@ -190,8 +216,10 @@ class Engine:
                     retry=retry,
                     superseded=again,
                     arm=call.arm,
-                    # Failures that are tried again cost nothing, so the reservation goes on.
+                    # What is tried again cost nothing, so the reservation goes on.
                     reserved=None if again else call.worst,
+                    prompt_characters=call.characters,
+                    asked_tokens=call.tokens,
                 )
             )
             if not again:

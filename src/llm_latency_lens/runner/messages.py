@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct
 
+from llm_latency_lens.cost.book import PriceBook
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.model.recording import Attempt, StampSource
 from llm_latency_lens.model.request import Limits, Target
@@ -30,9 +31,12 @@ class Arm(Struct, frozen=True, kw_only=True):
 class Order(Struct, frozen=True, kw_only=True, tag=True):
     """Everything a worker needs: the whole plan, and which of how many workers it is.
 
-    With several `arms` requests are dealt among them, see `schedule.interleave`.
+    With several `arms` requests are dealt among them, see `schedule.interleave`. `book` has the
+    prices of models that answers may name instead of the one that was asked for.
 
-    `reuse` keeps connections between requests, `retries` is how often a failed one may be tried again.
+    With `pause_if_dead` a worker whose requests have all failed alike sends one a second, so that
+    the parent can end the run before a dead target is hammered. `reuse` keeps connections between
+    requests, `retries` is how often a failed one may be tried again.
     `stamps` says whose clock stamps arrivals. With a `cap` (US dollars, for all workers together) every send reserves its worst case.
     """
 
@@ -44,7 +48,9 @@ class Order(Struct, frozen=True, kw_only=True, tag=True):
     workers: int = 1
     reuse: bool = True
     retries: int = 0
+    pause_if_dead: bool = True
     cap: Decimal | None = None
+    book: PriceBook | None = None
     stamps: StampSource = "auto"
 
 

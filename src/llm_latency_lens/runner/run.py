@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from llm_latency_lens.clock import SystemClock
+from llm_latency_lens.cost.budget import Budget
 from llm_latency_lens.errors import MachineError
 from llm_latency_lens.interpret.interpret import interpret, subject_of
 from llm_latency_lens.model.record import Record
@@ -83,7 +84,13 @@ class Run:
         self._sinks = sinks
         self._raw = raw
         self._subjects = tuple(
-            subject_of(arm.target, order.limits, streamed=order.workload.stream, price=arm.price)
+            subject_of(
+                arm.target,
+                order.limits,
+                streamed=order.workload.stream,
+                price=arm.price,
+                book=order.book,
+            )
             for arm in order.arms
         )
         self._seats: dict[int, _Seat] = {}
@@ -101,9 +108,12 @@ class Run:
             Want: self._on_want,
         }
         self._grants: set[asyncio.Task[None]] = set()
-        self._treasury = (
-            Treasury(order.cap, order.workers, self._grant) if order.cap is not None else None
-        )
+        self._treasury: Treasury | None = None
+        if order.cap is not None:
+            # A request that goes out alone delays a warm-up, but it would delay a schedule too.
+            careful = len(order.plan.phases) > 1
+            budget = Budget(order.cap, order.workers, careful=careful)
+            self._treasury = Treasury(budget, self._grant)
 
     @property
     def started(self) -> int:

@@ -3,20 +3,16 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from llm_latency_lens.cost.billable import may_be_billed
 from llm_latency_lens.cost.budget import Answer, Budget
-from llm_latency_lens.model.record import OutcomeKind, Record
-
-_FREE = frozenset({OutcomeKind.ERROR_CONNECT, OutcomeKind.ERROR_HTTP, OutcomeKind.NOT_SENT})
-"""Outcomes that no provider charges for."""
+from llm_latency_lens.model.record import Record
 
 
 class Treasury:
-    """Keeps the budget of a run under a cap; `tell` carries an answer (None: broke) to a worker."""
+    """Keeps a run's `budget` under its cap; `tell` carries an answer (None: broke) to a worker."""
 
-    def __init__(
-        self, cap: Decimal, workers: int, tell: Callable[[int, Decimal | None], None]
-    ) -> None:
-        self.budget = Budget(cap, workers)
+    def __init__(self, budget: Budget, tell: Callable[[int, Decimal | None], None]) -> None:
+        self.budget = budget
         self.broke = False
         self.assumed = 0
         self._tell = tell
@@ -28,12 +24,14 @@ class Treasury:
         self._answer(worker, returned)
 
     def settle(self, worker: int, reserved: Decimal, record: Record) -> None:
-        """An attempt has ended; where nobody says what it cost, it cost all that was reserved."""
-        actual = Decimal(0)
-        if record.cost is not None:
-            actual = record.cost.total
-        elif record.outcome.kind not in _FREE:
-            actual = reserved
+        """An attempt has ended; without final counts it cost all of its reservation.
+
+        An estimate is not enough, unless it is above the reservation already.
+        """
+        actual = record.cost.total if record.cost is not None else Decimal(0)
+        is_known = record.cost is not None and not record.cost.estimated
+        if not is_known and may_be_billed(record.marks, record.outcome.status):
+            actual = max(actual, reserved)
             self.assumed += 1
         self.budget.settle(worker, reserved, actual)
         if self.budget.free < 0:

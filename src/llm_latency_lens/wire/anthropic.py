@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from llm_latency_lens.model.events import (
+    Billing,
     Delta,
     Done,
     Identity,
@@ -21,6 +22,7 @@ from llm_latency_lens.model.events import (
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import (
     count_of,
@@ -133,18 +135,22 @@ class _MessageReader:
 
     def on_message_start(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Who answers, and what the input counted."""
-        return (_identity(object_of(value, "message")), Opening(), self._count(_usage_in(value)))
+        usage = _usage_in(value)
+        # What is counted here of the output is its first token, whatever follows.
+        counts = msgspec.structs.replace(self._count(usage), final=False)
+        return (_identity(object_of(value, "message")), Opening(), counts, *_billing(usage))
 
     def on_message_delta(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """Why it stopped, and what the output counts so far."""
         finish = finish_of(text_of(object_of(value, "delta"), "stop_reason"))
-        usage = self._count(_usage_in(value))
-        return (usage,) if finish is None else (finish, usage)
+        usage = _usage_in(value)
+        ending = () if finish is None else (finish,)
+        return (*ending, self._count(usage), *_billing(usage))
 
     def on_message_stop(self, value: dict[str, Any]) -> tuple[StreamEvent, ...]:
         """The end; some servers give the usage with it."""
         usage = _usage_in(value)
-        return (self._count(usage), Done()) if usage else (Done(),)
+        return (self._count(usage), *_billing(usage), Done()) if usage else (Done(),)
 
     def _count(self, usage: dict[str, Any]) -> Usage:
         """Merge a usage object into what is known; the input's three parts are added up.
@@ -166,7 +172,12 @@ class _MessageReader:
             reasoning=known.get("thinking_tokens"),
             cached=known.get(_READ),
             cache_write=known.get(_WRITTEN),
+            final=bool(told["output_tokens"]),
         )
+
+
+def _billing(usage: dict[str, Any]) -> tuple[Billing, ...]:
+    return billing_of(usage, "fast" if text_of(usage, "speed") == "fast" else None)
 
 
 def _usage_in(value: dict[str, Any]) -> dict[str, Any]:

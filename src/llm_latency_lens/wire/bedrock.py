@@ -28,6 +28,7 @@ from llm_latency_lens.model.events import (
 )
 from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
 from llm_latency_lens.wire import aws_eventstream
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.body_shape import shape_of
 from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import (
@@ -212,6 +213,7 @@ def _on_metadata(value: Json) -> Iterator[StreamEvent]:
     usage = object_of(value, "usage")
     if usage:
         yield _usage(usage)
+    yield from billing_of(usage, text_of(object_of(value, "serviceTier"), "type"))
     latency = seconds_of(object_of(value, "metrics"), "latencyMs", 1e-3)
     if latency is not None:
         yield ServerTimings(total=latency)

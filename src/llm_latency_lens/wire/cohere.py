@@ -153,6 +153,7 @@ def _end(value: dict[str, Any]) -> Iterator[StreamEvent]:
             input=count_of(tokens, "input_tokens"),
             output=count_of(tokens, "output_tokens"),
             cached=count_of(usage, "cached_tokens"),
+            billed_input=count_of(object_of(usage, "billed_units"), "input_tokens"),
         )
 
 

@@ -21,6 +21,7 @@ from llm_latency_lens.model.events import (
     Usage,
 )
 from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.gemini_chunk import plain_text
 from llm_latency_lens.wire.json_object import (
@@ -158,19 +159,32 @@ class _ChunkReader:
             yield Finish("content_filter", 0, "filtered", blocked)
         usage = object_of(value, "usageMetadata")
         if usage:
-            yield self._usage(*[count_of(usage, name) for name in _COUNTS])
+            yield msgspec.structs.replace(
+                self._usage(*[count_of(usage, name) for name in _COUNTS]),
+                audio_input=_audio(usage, "promptTokensDetails"),
+                audio_output=_audio(usage, "candidatesTokensDetails"),
+            )
+        yield from billing_of(usage)
 
     def _usage(
         self, given: int | None, answer: int | None, thoughts: int | None, cached: int | None
     ) -> Usage:
         """The counts so far; one that is left out, or 0, still is what it was before."""
         if self._thoughts or thoughts:
+            final = bool(answer) or not self._answer
             thoughts = self._thoughts = thoughts or self._thoughts
             answer = self._answer = answer or self._answer
-            return Usage(given, answer + thoughts, thoughts, cached)
+            return Usage(given, answer + thoughts, thoughts, cached, final=final)
         if answer:
             self._answer = answer
         return Usage(given, thoughts if answer is None else answer, thoughts, cached)
+
+
+def _audio(usage: dict[str, Any], details: str) -> int | None:
+    """The tokens of sound among those that the details tell apart."""
+    parts = objects_of(usage, details)
+    counts = (count_of(part, "tokenCount") for part in parts if part.get("modality") == "AUDIO")
+    return sum(count or 0 for count in counts) if parts else None
 
 
 def _candidate(candidate: dict[str, Any]) -> Iterator[StreamEvent]:

@@ -18,6 +18,7 @@ from llm_latency_lens.model.events import (
     Unknown,
 )
 from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import BadJsonError, read_any
 from llm_latency_lens.wire.json_request import (
@@ -151,6 +152,7 @@ class _ChunkReader:
         for choice in chunk.choices or ():
             yield from self._choice(choice)
         yield from usages_of(chunk)
+        yield from billing_of(chunk.usage, chunk.service_tier)
         timings = timings_of(chunk.timings)
         if timings is not None:
             yield timings

@@ -72,6 +72,7 @@ class Chunk(Struct, gc=False):
     id: str | None = None
     model: str | None = None
     system_fingerprint: str | None = None
+    service_tier: str | None = None
     usage: Any = None
     timings: Any = None
     error: Any = None
@@ -108,6 +109,7 @@ def _chunk(value: dict[str, Any]) -> Chunk:
         id=text_of(value, "id"),
         model=text_of(value, "model"),
         system_fingerprint=text_of(value, "system_fingerprint"),
+        service_tier=text_of(value, "service_tier"),
         usage=value.get("usage"),
         timings=value.get("timings"),
         error=value.get("error"),

@@ -12,6 +12,7 @@ import msgspec
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.events import Finish, Identity, StreamEvent, Vectors
 from llm_latency_lens.model.request import HttpRequest, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.json_object import objects_of, text_of
 from llm_latency_lens.wire.json_request import merged, named_settings, post
 from llm_latency_lens.wire.json_stream import decode_body, read_json
@@ -74,6 +75,7 @@ def _events(value: dict[str, Any]) -> Iterator[StreamEvent]:
     usage = usage_of(value.get("usage"))
     if usage is not None:
         yield msgspec.structs.replace(usage, output=0)
+    yield from billing_of(value.get("usage"))
     yield Finish("stop")
 
 

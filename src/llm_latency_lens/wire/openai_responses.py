@@ -25,6 +25,7 @@ from llm_latency_lens.model.events import (
     Unknown,
 )
 from llm_latency_lens.model.request import HttpRequest, Message, Request, Target
+from llm_latency_lens.wire.billing import billing_of
 from llm_latency_lens.wire.finish import finish_of
 from llm_latency_lens.wire.json_object import count_of, object_of, objects_of, text_of
 from llm_latency_lens.wire.json_request import (
@@ -284,6 +285,7 @@ class _ResponseReader:
         usage = usage_of(response.get("usage"))
         if usage is not None:
             yield usage
+        yield from billing_of(response.get("usage"), text_of(response, "service_tier"))
 
 
 def _place_of(channel: _Channel, value: dict[str, Any]) -> _Place:

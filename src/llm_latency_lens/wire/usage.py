@@ -23,6 +23,7 @@ _CACHED = (
     "cache_read_tokens",
 )
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+_AUDIO = ("audio_tokens",)
 _FEW, _LITTLE = 2, 0.05
 """A total that is larger than its parts by so little is imprecise, and tells of nothing else."""
 
@@ -40,6 +41,8 @@ def usage_of(value: object) -> Usage | None:
             reasoning=_count(outputs, _REASONING),
             cached=_count(inputs, _CACHED),
             cache_write=_count(inputs, _WRITTEN),
+            audio_input=_count(inputs[:-1], _AUDIO),
+            audio_output=_count(outputs[:-1], _AUDIO),
         ),
         count_of(value, "total_tokens"),
     )

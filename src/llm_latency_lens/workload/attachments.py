@@ -46,7 +46,7 @@ def read_tools(path: str) -> tuple[Tool, ...]:
         UsageError: the file can't be read, or is no such list.
     """
     try:
-        listed = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        listed = json.loads(pathlib.Path(path).read_text(encoding="utf-8-sig"))
         return tuple(_tool(item) for item in listed)
     except OSError as error:
         raise UsageError(f"can't read tools {path!r}: {error.strerror}") from None

@@ -8,18 +8,34 @@ from msgspec import Struct
 
 from llm_latency_lens.model.request import Image, Message, Request
 
+TAG_CHARACTERS = 15
+"""What a tag adds to a prompt: twelve hex digits, brackets and a blank."""
+TAG_TOKENS = 9
+"""The same in tokens, about: tokenizers cut hex digits into numbers and letters."""
+
+
+Conversation = tuple[Message, ...]
+
 
 class Workload(Struct, frozen=True, kw_only=True):
-    """Conversations to ask in turn, and how: `wish` is the request without its messages.
+    """Conversations to ask in turn, and how.
 
-    With `nonce`, the first message begins with a tag that no other request of any run has (as
-    long as seeds differ), so that no prompt cache, ours or the provider's, answers for the model.
+    Attributes:
+        conversations: the messages of each.
+        changes: what each conversation changes of `wish`, by field; () where none does.
+        wish: the request without its messages.
+        nonce: the first message begins with a tag that no other request of any run has, so that
+            no prompt cache, ours or the provider's, answers for the model.
+        seed: of the run.
+        salt: what the tags are made of besides the seed; another one in every run.
     """
 
-    conversations: tuple[tuple[Message, ...], ...]
+    conversations: tuple[Conversation, ...]
+    changes: tuple[dict[str, Any], ...] = ()
     wish: Request = Request(messages=())
     nonce: bool = True
     seed: int = 0
+    salt: str = ""
 
     @property
     def stream(self) -> bool:
@@ -37,15 +53,30 @@ def of_prompts(
 
 def request_for(workload: Workload, phase: str, number: int, arms: int = 1) -> Request:
     """The wish of request `number` of `phase`; of `arms` targets each is asked the same in turn."""
-    messages = workload.conversations[number // arms % len(workload.conversations)]
+    index = number // arms % len(workload.conversations)
+    messages = workload.conversations[index]
     if workload.nonce:
-        messages = _tagged(messages, nonce(workload.seed, phase, number))
-    return msgspec.structs.replace(workload.wish, messages=messages)
+        messages = _tagged(messages, nonce(workload, phase, number))
+    changes = workload.changes[index] if workload.changes else {}
+    return msgspec.structs.replace(workload.wish, messages=messages, **changes)
 
 
-def nonce(seed: int, phase: str, number: int) -> str:
-    """Twelve hex digits; reproducible from the run's seed."""
-    return hashlib.blake2b(f"{seed}/{phase}/{number}".encode(), digest_size=6).hexdigest()
+def characters_of(request: Request) -> int:
+    """The length of what a request asks: its messages and its tools."""
+    tools = sum(len(f"{t.name}{t.description}{t.parameters}") for t in request.tools)
+    return sum(len(message.content) for message in request.messages) + tools
+
+
+def asked_tokens(request: Request) -> tuple[int, int | None]:
+    """The fewest and the most output tokens that a request asks for."""
+    least, most = request.min_tokens or 0, request.max_tokens
+    return (max(least, most or 0) if request.ignore_eos else least), most
+
+
+def nonce(workload: Workload, phase: str, number: int) -> str:
+    """Twelve hex digits; reproducible from the run's seed and salt."""
+    source = f"{workload.salt}/{workload.seed}/{phase}/{number}"
+    return hashlib.blake2b(source.encode(), digest_size=6).hexdigest()
 
 
 def _tagged(messages: tuple[Message, ...], tag: str) -> tuple[Message, ...]:
@@ -54,13 +85,25 @@ def _tagged(messages: tuple[Message, ...], tag: str) -> tuple[Message, ...]:
     return (Message(first.role, f"[{tag}] {first.content}", first.images), *messages[1:])
 
 
+def kinds_of_request(workload: Workload) -> tuple[int, ...]:
+    """Numbers of requests that stand for all: one for each set of fields that a prompt changes."""
+    kinds = {frozenset(changes): number for number, changes in enumerate(workload.changes)}
+    return tuple(kinds.values()) or (0,)
+
+
 def describe_workload(workload: Workload) -> dict[str, Any]:
     """What was asked, without the prompts' text: their number, length and hash."""
     texts = [message.content for messages in workload.conversations for message in messages]
-    described: dict[str, Any] = msgspec.to_builtins(workload)
+    changed = sorted({name for changes in workload.changes for name in changes})
+    digest = hashlib.sha256("\x00".join(texts).encode())
+    if changed:
+        digest.update(msgspec.json.encode(workload.changes, order="deterministic"))
+    bare = msgspec.structs.replace(workload, conversations=(), changes=())
+    described: dict[str, Any] = msgspec.to_builtins(bare)
     described["conversations"] = {
         "count": len(workload.conversations),
         "characters": sum(map(len, texts)),
-        "sha256": hashlib.sha256("\x00".join(texts).encode()).hexdigest(),
+        "sha256": digest.hexdigest(),
     }
+    described["changes"] = changed
     return described

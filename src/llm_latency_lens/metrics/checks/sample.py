@@ -28,7 +28,7 @@ def size(e: Evidence) -> Check | None:
             value=0.0,
             unit="requests",
             words="no successful request has a latency" if succeeded else "no request succeeded",
-            remedy="see what failed" if not succeeded else "see the outcomes",
+            remedy="see the outcomes" if succeeded or not e.summary.measured else "see what failed",
             metrics=("*",),
         )
     needs = found.needs

@@ -17,7 +17,7 @@ from llm_latency_lens.simulator.told import TOOL_NAME, Piece, Told
 from llm_latency_lens.simulator.voices.events import json, sse
 
 STREAM_TYPE = "text/event-stream"
-NUMBERED = False
+NUMBERED = True
 PING = b": ping\n\n"
 END = b""
 _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}
