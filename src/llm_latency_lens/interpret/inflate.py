@@ -1,8 +1,8 @@
-"""Bodies that a server compressed though nobody asked for it: the same reads, over the bytes they mean.
+"""Bodies that a server compressed unasked: the same reads, over the bytes that they mean.
 
-The bytes outrank the label: what is plain text is read as it is, and what is gzip is unpacked, whatever
-the header says. A compressor gives bytes out when it likes, so what such a stream times is its flushes;
-records say so.
+The bytes outrank the label: what is plain text is read as it is, and what is gzip is unpacked,
+whatever the header says. A compressor gives bytes out when it likes, so what such a stream times is
+its flushes; records say so.
 """
 
 import array
@@ -16,7 +16,7 @@ _NONE = frozenset({"", "identity", "none", "utf-8", "utf8", "binary", "8bit", "c
 """Names for no coding at all, and what servers write into this header that is none."""
 _GZIP = b"\x1f\x8b"
 _TEXT = frozenset({b"{", b"[", b"<", b":", b"\r", b"\n", b"\t", b" ", b"d", b"e", b"i", b"r"})
-"""First bytes of JSON, pages and events; no compressed body begins so, but for raw deflate by chance."""
+"""First bytes of JSON, pages and events; compressed bodies hardly ever begin so."""
 _LARGEST_RATIO = 200
 _ALWAYS_ALLOWED = 1 << 20
 
@@ -26,7 +26,7 @@ class InflateError(ValueError):
 
 
 def encodings_of(head: Head, body: bytes) -> tuple[tuple[str, ...], bool]:
-    """Return the content codings of a body, the outermost first, and whether the header is wrong about them."""
+    """Return a body's content codings, the outermost first, and whether the header is wrong."""
     named = (part.strip().lower() for part in (head.get("content-encoding") or "").split(","))
     codings = tuple(name for name in named if name not in _NONE)[::-1]
     found = _coding_of(body, codings[0] if codings else "")
@@ -38,7 +38,7 @@ def encodings_of(head: Head, body: bytes) -> tuple[tuple[str, ...], bool]:
 
 
 def _coding_of(body: bytes, named: str) -> str:
-    """The outermost coding of a body by its first bytes; "" for plain text; what they leave open is as named."""
+    """The outermost coding of a body by its first bytes ("" for plain text), else as it is named."""
     if body.startswith(_GZIP):
         return "gzip"
     if _is_zlib(body) and named:
@@ -48,7 +48,7 @@ def _coding_of(body: bytes, named: str) -> str:
 
 
 def _is_zlib(body: bytes) -> bool:
-    """Whether a body has the two bytes before deflated data that RFC 9110 wants, and many servers leave out."""
+    """Whether a body begins with zlib's two bytes, which many servers leave out of `deflate`."""
     return len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
 
 
@@ -56,7 +56,8 @@ def inflate(recording: Recording, codings: tuple[str, ...], most: int) -> Record
     """Return the recording with its body unpacked, read by read.
 
     Raises:
-        InflateError: an unknown coding, broken data, or more than `most` bytes (or 200 times what came).
+        InflateError: an unknown coding, broken data, or more than `most` bytes (or 200 times what
+            came).
     """
     allowed = min(most, max(_ALWAYS_ALLOWED, len(recording.body) * _LARGEST_RATIO))
     for coding in codings:
@@ -79,7 +80,7 @@ def _inflated(recording: Recording, coding: str, allowed: int) -> Recording:
 
 
 class _Unpacker:
-    """Unpacks a body piece by piece: a zlib or raw deflate stream, or gzip members one after another."""
+    """Unpacks a body piece by piece: a zlib or raw deflate stream, or gzip members in a row."""
 
     __slots__ = ("_allowed", "_coding", "_stream", "_window", "size")
 

@@ -144,7 +144,8 @@ def _broken_off(case: Case) -> Outcome | None:
     ending = case.recording.ending
     if ending.kind not in _BROKEN or case.reading.done or case.reading.finish:
         return None
-    detail = _broken_detail(case.recording)
+    quoted = "" if ending.kind is EndKind.CANCELLED else _quote(case)
+    detail = _broken_detail(case.recording) + quoted
     return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, detail)
 
 

@@ -1,4 +1,4 @@
-"""What a body is by its bytes, whatever its label says: events, JSON, lines of JSON, an array, or text."""
+"""What a body is by its bytes, whatever its label says: events, JSON, an array, or text."""
 
 from typing import Literal
 
@@ -41,6 +41,11 @@ def is_mislabelled(shape: BodyShape, content_type: str) -> bool:
     """Whether a body of this shape came under the label of another."""
     labels = _LABELS.get(shape)
     return bool(content_type) and labels is not None and content_type not in labels
+
+
+def is_expected(content_type: str) -> bool:
+    """Whether answers come under this label."""
+    return any(content_type in labels for labels in _LABELS.values())
 
 
 def _has_events(text: bytes) -> bool:

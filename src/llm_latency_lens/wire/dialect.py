@@ -69,7 +69,7 @@ class Dialect(Protocol):
 
 @cache
 def load_dialect(name: str) -> Dialect:
-    """Return the dialect called `name`, or that of the module at that import path; no other is imported.
+    """Return the dialect of this name or import path; no other is imported.
 
     Raises:
         UsageError: the module lacks something that a dialect has.

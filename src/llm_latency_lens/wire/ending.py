@@ -1,7 +1,7 @@
-"""Where a stream ends by its dialect's own word, told from the bytes while they arrive, without parsing.
+"""Where a stream ends by its dialect's own word, told from the bytes as they arrive, without parsing.
 
-A marker counts only where generated text can't hold it: behind a raw line end, or with quotes that a
-JSON string would escape. A marker that is missed costs a wait for the end of the HTTP response; one
+A marker counts only where generated text can't hold it: behind a raw line end, or with quotes that
+a JSON string would escape. A marker that is missed costs a wait for the end of the HTTP response; one
 that is seen too early would cut an answer short, so what is doubtful is no marker.
 """
 
@@ -11,7 +11,7 @@ from collections import deque
 from msgspec import Struct
 
 _OVERLAP = 96
-"""Bytes of earlier reads that are looked at again: longer than any pattern up to its last needle."""
+"""Bytes of earlier reads that are looked at again: more than any pattern up to its needle."""
 _REMEMBERED = 8
 """A finish reason is looked for in so many reads before the first keep-alive."""
 
@@ -121,6 +121,6 @@ class EndFinder:
 
 
 def end_finder(dialect: str) -> EndFinder | None:
-    """A finder of the dialect's end marker; None where only the HTTP response's end ends an answer."""
+    """Return a finder of the dialect's end marker; None where only HTTP's end ends an answer."""
     markers = _MARKERS.get(dialect)
     return EndFinder(markers) if markers is not None else None

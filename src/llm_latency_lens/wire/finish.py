@@ -1,7 +1,7 @@
 """Why a server says that an answer is finished, and what that means for the request.
 
-A reason counts as a success only if it is in the table of the dialect or in the one that all dialects
-share; gateways pass on the words of whatever serves behind them. Words of failure and of moderation
+A reason counts as a success only if it is in the table of the dialect or in the one that all
+dialects share; gateways pass on the words of whatever serves behind them. Words of failure and of moderation
 are recognized in any spelling. What is left is unknown: it is kept as the server wrote it.
 """
 
@@ -77,8 +77,9 @@ _REASONS: dict[str, tuple[str, ...]] = {
 _SHARED = {word: reason for reason, words in _REASONS.items() for word in words}
 
 _FILTERED = re.compile(
-    r"content_filter|safety|sensitive|guardrail|moderat|prohibited|blocklist|blocked|spii|recitation"
-    r"|toxic|inspection|unsafe|harmful|inappropriate|violation|copyright|censor|model_armor|policy|flagged|risk_control"
+    r"content_filter|safety|sensitive|guardrail|moderat|prohibited|blocklist|blocked|spii"
+    r"|recitation|toxic|inspection|unsafe|harmful|inappropriate|violation|copyright|censor"
+    r"|model_armor|policy|flagged|risk_control"
 )
 _CUT = re.compile(r"length|max_(?:\w+_)?tokens|token_limit|context_window")
 _FAILED = re.compile(
@@ -118,5 +119,5 @@ def finish_of(
 
 
 def spelled(word: str) -> str:
-    """Return a word in lower case with underscores: `maxTokens`, `MAX_TOKENS` and `max-tokens` are one."""
+    """Return a word in lower case with underscores: `maxTokens` and `MAX-TOKENS` are one."""
     return _SEPARATORS.sub("_", _CAMEL.sub("_", word).lower()).strip("_")

@@ -1,7 +1,7 @@
-"""What all JSON dialects share: a body is a stream of objects or one document, and a reader gives it meaning.
+"""What all JSON dialects share: a body is a stream of objects or a document; a reader gives it meaning.
 
-What servers write beside the objects is told apart here, once for all dialects: empty data and pings,
-`[DONE]`, errors outside of any framing, pages and plain text.
+What servers write beside the objects is told apart here, once for all dialects: empty data and
+pings, `[DONE]`, errors outside of any framing, pages and plain text.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ from llm_latency_lens.model.events import (
     Unterminated,
 )
 from llm_latency_lens.wire import json_array, json_lines, sse
-from llm_latency_lens.wire.body_shape import BodyShape, is_mislabelled, shape_of
+from llm_latency_lens.wire.body_shape import BodyShape, is_expected, is_mislabelled, shape_of
 from llm_latency_lens.wire.json_object import BadJsonError, read_any, read_object
 from llm_latency_lens.wire.mould import Moulds
 from llm_latency_lens.wire.reader import Decoded, Reader
@@ -65,7 +65,7 @@ _CHATTER = frozenset(
         "status",
     }
 )
-"""Names that gateways give to events of their own; data of theirs that is no JSON is not the dialect's."""
+"""Names that gateways give to their own events, whose data need not be JSON."""
 _QUOTED = 200
 _MOST_UNFRAMED = 1 << 16
 
@@ -89,8 +89,11 @@ def _noted(events: Iterator[Decoded]) -> Iterator[Decoded]:
     yield from events
 
 
-def _empty(_: bytes, __: str, ___: int, ____: Reader) -> Iterator[Decoded]:
-    return iter(())
+def _empty(_: bytes, content_type: str, __: int, ___: Reader) -> Iterator[Decoded]:
+    """No body at all: a stream without an end, or something else if its label says so."""
+    if content_type and not is_expected(content_type):
+        words = f"content_type: an empty body came instead of an answer ({content_type})"
+        yield 0, Malformed(words)
 
 
 def _stream(whole: bytes, _: str, max_event: int, reader: Reader) -> Iterator[Decoded]:
@@ -259,7 +262,7 @@ def _text(whole: bytes, content_type: str, _: int, __: Reader) -> Iterator[Decod
     if error is not None:
         yield len(whole), error
         return
-    what = "a web page" if is_page(whole) else "text"
+    what = "a page" if is_page(whole) else "text"
     label = f" ({content_type})" if content_type else ""
     words = _quoted(whole[:_MOST_UNFRAMED])
     yield (

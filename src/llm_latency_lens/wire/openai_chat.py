@@ -150,7 +150,11 @@ class _ChunkReader:
         if identity is not None:
             yield identity
         for choice in chunk.choices or ():
-            yield from self._choice(choice)
+            text = _only_text(choice)
+            if text:
+                yield Delta("text", text)
+            else:
+                yield from self._choice(choice)
         yield from usages_of(chunk)
         yield from billing_of(chunk.usage, chunk.service_tier)
         timings = timings_of(chunk.timings)
@@ -215,15 +219,13 @@ def _only_text(choice: Choice) -> str | None:
     return delta.content if delta == Content(content=delta.content) else None
 
 
-def _errors(chunk: Chunk) -> Iterator[ServerError]:
+def _errors(chunk: Chunk) -> list[ServerError]:
     """What a chunk says of a failure beside the answer or within a choice."""
     places = [{"error": choice.error} for choice in chunk.choices or () if choice.error is not None]
-    if chunk.error is not None or chunk.base_resp is not None:
-        places.append({"error": chunk.error, "base_resp": chunk.base_resp})
-    for place in places:
-        error = explicit_error(place)
-        if error is not None:
-            yield error
+    if chunk.error is not None or chunk.base_resp is not None or chunk.x_groq is not None:
+        own = {"error": chunk.error, "base_resp": chunk.base_resp, "x_groq": chunk.x_groq}
+        places.append(own)
+    return [error for place in places if (error := explicit_error(place)) is not None]
 
 
 def _error(chunk: Chunk, data: bytes) -> ServerError | None:

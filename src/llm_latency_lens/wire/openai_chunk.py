@@ -5,7 +5,6 @@ else a lenient reading that takes what has the right type and leaves the rest un
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -205,15 +204,12 @@ def _function(value: object) -> Function | None:
     return Function(text_of(value, "name"), text_of(value, "arguments"))
 
 
-def usages_of(chunk: Chunk) -> Iterator[Usage]:
+def usages_of(chunk: Chunk) -> list[Usage]:
     """The token counts of a chunk: its own, a choice's (Moonshot), or Groq's."""
-    places = (chunk.usage, *(choice.usage for choice in chunk.choices or ()))
+    places = [chunk.usage, *[choice.usage for choice in chunk.choices or ()]]
     if isinstance(chunk.x_groq, dict):
-        places = (*places, chunk.x_groq.get("usage"))
-    for place in places:
-        usage = usage_of(place)
-        if usage is not None:
-            yield usage
+        places.append(chunk.x_groq.get("usage"))
+    return [usage for place in places if (usage := usage_of(place)) is not None]
 
 
 def timings_of(value: object) -> ServerTimings | None:

@@ -53,7 +53,7 @@ settings = {
 
 
 class _Channel(Struct, frozen=True):
-    """A kind of text that streams in deltas and is repeated whole: what it counts as, and its key there."""
+    """A kind of text that streams in deltas and comes whole: what it counts as, and its key there."""
 
     name: str
     kind: DeltaKind

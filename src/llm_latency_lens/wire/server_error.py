@@ -18,7 +18,23 @@ from llm_latency_lens.wire.json_object import read_any
 
 _ENCODE = msgspec.json.Encoder().encode
 _LONGEST_TEXT = 1000
-_FINE = (None, "", False, 0, "0", 200, "200", "success", "Success", "SUCCESS", "ok", "OK")
+_FINE = (
+    None,
+    "",
+    "None",
+    "none",
+    "null",
+    False,
+    0,
+    "0",
+    200,
+    "200",
+    "success",
+    "Success",
+    "SUCCESS",
+    "ok",
+    "OK",
+)
 """What codes and statuses are where nothing failed."""
 _SPOKEN = (
     "message",
@@ -31,15 +47,30 @@ _SPOKEN = (
     "error_description",
     "status_msg",
     "description",
+    "Msg",
 )
 """Keys whose text makes an error of an object that is no part of an answer."""
 _MESSAGES = (*_SPOKEN, "detail", "details", "title", "faultstring", "reason", "text", "error")
 """Keys of the words of an error, the best one first."""
-_TYPES = ("type", "__type", "error_type", "status", "code", "error_code", "errcode", "status_code")
+_TYPES = (
+    "type",
+    "__type",
+    "error_type",
+    "status",
+    "code",
+    "error_code",
+    "errcode",
+    "status_code",
+    "Code",
+)
 """Keys of the kind of an error, the best one first."""
+_WRAPPERS = ("Response", "ResponseMetadata", "x_groq")
+"""Objects within which some services put their errors."""
+_CODED = {"base_resp": "status_code", "header": "code"}
+"""Objects in every answer of some services, and the key of their code, which is 0 of a success."""
 _CODES = ("error_code", "errcode", "err_code")
-_NESTED = ("error", "errors", "Error", "fault", "exception")
-_TELLING = frozenset({*_NESTED, *_CODES, "base_resp"})
+_NESTED = ("error", "errors", "Error", "ErrorMsg", "fault", "exception")
+_TELLING = frozenset({*_NESTED, *_CODES, *_CODED, *_WRAPPERS})
 """Keys that only errors have, or that say of an answer that it is none."""
 _FAILED = frozenset({"error", "failed", "failure", "fail"})
 _HIDDEN = re.compile(r"<(script|style|svg)\b.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
@@ -48,7 +79,7 @@ _PREFIX = re.compile(rb"\s*(?:data|error|event:\s*error\s*data)\s*:\s*")
 
 
 def read_error_body(body: bytes) -> ServerError:
-    """Return the error that a body tells of: JSON, an array, lines, events, a page, or plain text."""
+    """Return the error that a body tells of: JSON, lines, events, a page, or plain text."""
     return _of_bytes(body) or ServerError("error", text_of_page(body[: 1 << 16]))
 
 
@@ -78,7 +109,7 @@ def _of_bytes(body: bytes) -> ServerError | None:
 
 
 def _candidates(text: bytes) -> Iterable[bytes]:
-    """Pieces of a text that may be JSON: data of events, values of fields, lines, the text from a brace on."""
+    """Pieces of a text that may be JSON: data of events, values of fields, lines, the braced part."""
     if b"data:" in text[:4096]:
         yield from (data for _, _, data in sse.events((text + b"\n\n",), 1 << 20))
     yield _PREFIX.sub(b"", text, count=1)
@@ -97,7 +128,7 @@ def _of_value(value: object) -> ServerError | None:
 
 
 def explicit_error(value: Mapping[str, Any]) -> ServerError | None:
-    """Return the error of an object that says by a key of its own that something failed, else None."""
+    """Return the error of an object that says by a key that something failed, else None."""
     if _TELLING.isdisjoint(value) and "error" not in (value.get("object"), value.get("type")):
         return None
     nested = next((value[key] for key in _NESTED if key in value and _tells(value[key])), None)
@@ -105,14 +136,25 @@ def explicit_error(value: Mapping[str, Any]) -> ServerError | None:
         return _nested(value, nested)
     if value.get("object") == "error" or value.get("type") == "error":
         return _error(value)
-    response = value.get("base_resp")
-    if isinstance(response, dict) and response.get("status_code") not in _FINE:
-        return _error(response)
-    return _error(value) if any(value.get(key) not in _FINE for key in _CODES) else None
+    if any(value.get(key) not in _FINE for key in _CODES):
+        return _error(value)
+    return _inner_error(value)
+
+
+def _inner_error(value: Mapping[str, Any]) -> ServerError | None:
+    """The error in an envelope that some services put around all of their answers."""
+    for name, key in _CODED.items():
+        inner = value.get(name)
+        if isinstance(inner, dict) and inner.get(key) not in _FINE:
+            return _error(inner)
+    wrapped = (value.get(name) for name in _WRAPPERS)
+    return next(
+        (error for w in wrapped if isinstance(w, dict) and (error := explicit_error(w))), None
+    )
 
 
 def _tells(nested: object) -> bool:
-    """Whether what stands below an error's key tells of one: `null`, `{}` and a code of success do not."""
+    """Whether what is below an error's key tells of one: `null`, `{}`, a code of success do not."""
     if isinstance(nested, dict):
         return any(item not in _FINE for item in nested.values())
     return nested not in _FINE and nested != []
@@ -133,7 +175,7 @@ def error_in(value: Mapping[str, Any]) -> ServerError | None:
 
 
 def error_of(value: object) -> ServerError:
-    """Return an error as servers write it: an object with a kind and words, a list of them, or a string."""
+    """Return an error as servers write it: an object with a kind and words, a list, or a string."""
     if isinstance(value, dict):
         return _error(value)
     if isinstance(value, list) and value:

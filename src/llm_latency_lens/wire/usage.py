@@ -1,7 +1,7 @@
 """Token counts under the names of OpenAI's two APIs, and under those that other servers gave them.
 
-`Usage.output` includes reasoning and `Usage.input` what was cached, whatever the server adds up; its own
-total tells which it does.
+`Usage.output` includes reasoning and `Usage.input` what was cached, whatever the server adds up;
+its own total tells which it does.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ _FEW, _LITTLE = 2, 0.05
 
 
 def usage_of(value: object) -> Usage | None:
-    """Return the token counts of a usage object; a count that is no whole number from 0 on is unknown."""
+    """Return the token counts of a usage object; what is no whole number from 0 on is unknown."""
     if not isinstance(value, dict):
         return None
     outputs = (*(object_of(value, name) for name in _OUTPUT_DETAILS), value)
@@ -49,7 +49,7 @@ def usage_of(value: object) -> Usage | None:
 
 
 def whole_usage(told: Usage, total: int | None) -> Usage:
-    """Return the counts with reasoning and cached input among them, where a server counts them beside.
+    """Return the counts with reasoning and cached input added, where a server counts them beside.
 
     Its total tells whether it does; without one, a part that is larger than the whole does.
     """
@@ -76,7 +76,7 @@ def whole_usage(told: Usage, total: int | None) -> Usage:
 
 
 def _count(places: Iterable[object], names: tuple[str, ...]) -> int | None:
-    """The first count above 0 that one of the places has under one of the names; else the first of 0."""
+    """The first count above 0 in one of the places under one of the names; else the first of 0."""
     found = [count_of(place, name) for place in places for name in names]
     known = [count for count in found if count is not None]
     return next((count for count in known if count), known[0] if known else None)

@@ -42,8 +42,8 @@ def unknown_finish(e: Evidence) -> Check | None:
         verdict=worst(["WARN", effect.verdict]),
         value=share,
         unit="ratio",
-        words=f"{count:,} of {ok:,} successful answers ended with a finish reason that is not in the"
-        f" table of the API: {shown}. If it means a failure, {share:.1%} of the successes are none"
+        words=f"{count:,} of {ok:,} successful answers ended with a finish reason that is not in"
+        f" the table of the API: {shown}. If it means a failure, {share:.1%} of the successes are none"
         f"{moved}",
         remedy="ask the provider what it means; `analyze --where` judges the others by themselves",
         metrics=(*effect.metrics, THROUGHPUT, "goodput"),
