@@ -76,7 +76,7 @@ def test_w10_what_can_not_be_read_is_named(body: bytes, coding: str, words: str)
 
 def test_w10_gzip_members_and_both_kinds_of_deflate_are_one_body() -> None:
     """W10: members one after another, padding behind the last, deflate with and without its two bytes."""
-    members = gzip.compress(b"one ", mtime=0) + gzip.compress(b"two") + bytes(8)
+    members = gzip.compress(b"one ", mtime=0) + gzip.compress(b"two", mtime=0) + bytes(8)
     raw = zlib.compressobj(wbits=-15)
     plain = raw.compress(b"one two") + raw.flush()
     for body, coding in (
