@@ -5,6 +5,8 @@ Importing the package loads nothing heavy; the names below come when they are fi
 
 from typing import TYPE_CHECKING
 
+from llm_latency_lens.version import VERSION
+
 if TYPE_CHECKING:
     from llm_latency_lens.errors import LensError, UsageError
     from llm_latency_lens.load import Load
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from llm_latency_lens.providers.where import Where
     from llm_latency_lens.workload.workload import Workload
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "LensError",

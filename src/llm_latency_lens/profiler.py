@@ -43,6 +43,7 @@ from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.runner.books import Books, Money
 from llm_latency_lens.runner.cap import check_cap
 from llm_latency_lens.runner.environment import describe_machine, usable_cpus
+from llm_latency_lens.runner.file_limit import check_file_limit
 from llm_latency_lens.runner.header import make_header
 from llm_latency_lens.runner.messages import Arm, Order
 from llm_latency_lens.runner.run import RawSink, Run, Sink
@@ -159,8 +160,7 @@ class Profiler:
         wish = request_for(asked, "measure", 0)
         request = load_dialect(self.target.dialect).encode(wish, self.target)
         sign = signer(self.target)
-        ports = frozenset({(self.target.proxy or self.target.base_url).port})
-        poller = Poller(stamps, ports)
+        poller = Poller(stamps, frozenset({self.target.first_hop.port}))
         transport = LiveTransport(self.target.tls, self.target.proxy, poller=poller)
         transport.prepare(self.target.base_url)
         intended = self._clock.now()
@@ -237,6 +237,7 @@ class Profiler:
             pause_if_dead=load.abort_on.strip() != NEVER,
         )
         check_cap(order)
+        check_file_limit(order)
         _check_requests(order)
         calibration = load_calibration(describe_machine(), workers)
         return Benchmark(

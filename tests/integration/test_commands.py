@@ -197,7 +197,10 @@ def test_x2_a_key_that_is_echoed_is_not_saved(tmp_path: pathlib.Path) -> None:
     assert len(files) == 4
     assert not [data for data in files if CANARY.encode() in data]
     again = lll("reinterpret", "last", "--json", cwd=tmp_path)
-    assert json.loads(again.out)["failures"][0]["example"] == "your key is " + "*" * len(CANARY)
+    assert json.loads(again.out)["failures"][0]["example"] == (
+        "sent with the key of the environment variable OPENAI_API_KEY: your key is "
+        + "*" * len(CANARY)
+    )
 
 
 def test_without_recordings_there_is_nothing_to_reinterpret(tmp_path: pathlib.Path) -> None:

@@ -135,7 +135,10 @@ def test_a_wrong_key_is_an_auth_error_in_the_providers_words(
     profiler = Profiler(f"{provider}:sim", base_url=thinker.address + path, environment=wrong)
     record = run(profiler.profile("x")).record
     assert (record.outcome.kind, record.outcome.cause) == (OutcomeKind.ERROR_HTTP, "auth")
-    assert record.outcome.detail == "the key is wrong or missing"
+    assert (
+        record.outcome.detail
+        == f"sent with {profiler.target.credential}: the key is wrong or missing"
+    )
     assert b"sk-wrong" not in msgspec.json.encode(record)
 
 

@@ -86,7 +86,7 @@ def test_validate_finds_all_well(tmp_path: pathlib.Path) -> None:
     for word in (
         "everything is fine",
         "configuration",
-        "a key is set",
+        "the key of the environment variable A_KEY",
         "connected in",
         "live request",
     ):
@@ -172,6 +172,7 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
             "abort_on",
             "arms",
             "base_url",
+            "credential",
             "dialect",
             "goodput",
             "limits",
@@ -179,8 +180,8 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
             "plan",
             "plugins",
         ),
-        *("price", "price_as", "priced_as", "proxy", "question", "retries", "stamps", "target"),
-        *("workers", "workload"),
+        *("price", "price_as", "priced_as", "proxy", "question", "retries"),
+        *("spread_addresses", "stamps", "target", "workers", "workload"),
     ]
     assert first["spec"]["workload"]["salt"] != again["spec"]["workload"]["salt"]
     assert spec["limits"] == {
@@ -190,6 +191,7 @@ def test_f7_the_resolved_configuration_and_its_hash_are_stored(tmp_path: pathlib
         "max_head": 102_400,
         "max_body": 268_435_456,
         "max_event": 8_388_608,
+        "max_bodies": 536_870_912,
     }
     assert spec["retries"] == 0
     assert spec["workload"]["wish"]["stream"]

@@ -230,12 +230,25 @@ def test_w8_an_endless_line_costs_no_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"SSH-2.0-OpenSSH\r\n", b"\x16\x03\x01\x00\x05hello", b"HTTP/9.9 200 OK\r\n\r\n"]
+    ("answer", "kind", "words"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", EndKind.BAD_HTTP, "SSH-2.0-OpenSSH"),
+        (b"HTTP/9.9 200 OK\r\n\r\n", EndKind.BAD_HTTP, "HTTP/9.9 200 OK"),
+        (b"\x16\x03\x01\x00\x05hello", EndKind.TLS_EXPECTED, "with TLS"),
+        (b"\x15\x03\x03\x00\x02\x02\x46", EndKind.TLS_EXPECTED, "with TLS"),
+        (b"\x00\x00\x06\x04\x00\x00\x00\x00\x00" + bytes(6), EndKind.HTTP2_ONLY, "HTTP/2"),
+        (b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + bytes(8), EndKind.HTTP2_ONLY, "HTTP/2"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", EndKind.HTTP2_ONLY, "HTTP/2"),
+    ],
 )
-def test_garbage_instead_of_http(run_async: RunAsync, garbage: bytes) -> None:
-    """Another protocol on the port is named, not raised."""
-    with hostile(request(), send(garbage), silence()) as server:
-        assert run_async(exchange(server.port))[0].ending.kind is EndKind.BAD_HTTP
+def test_another_protocol_on_the_port_is_named(
+    run_async: RunAsync, answer: bytes, kind: EndKind, words: str
+) -> None:
+    """By the first bytes that the peer sent; unknown ones are quoted."""
+    with hostile(request(), send(answer), silence()) as server:
+        ending = run_async(exchange(server.port))[0].ending
+    assert ending.kind is kind
+    assert words in ending.detail
 
 
 def test_refused_and_unresolvable(run_async: RunAsync) -> None:

@@ -13,7 +13,7 @@ from tests.support.proxy import proxy
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.recording import EndKind, Recording
-from llm_latency_lens.model.request import HttpRequest, Limits, TlsOptions, Url
+from llm_latency_lens.model.request import HttpRequest, Limits, Proxy, TlsOptions, Url
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.tls import make_context
 
@@ -45,7 +45,7 @@ def pki(tmp_path: pathlib.Path) -> Pki:
 
 
 async def exchange(
-    port: int, tls: TlsOptions, through: Url | None = None, *, count: int = 1, reuse: bool = True
+    port: int, tls: TlsOptions, through: Proxy | None = None, *, count: int = 1, reuse: bool = True
 ) -> list[Recording]:
     """HTTPS exchanges one after the other."""
     transport = LiveTransport(tls, through, reuse=reuse)
@@ -110,7 +110,8 @@ def test_x3_an_old_tls_is_refused(run_async: RunAsync, pki: Pki) -> None:
     """X3: a peer that speaks no TLS at all, or gives up in the handshake."""
     with hostile(send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), fin()) as server:
         recording = run_async(exchange(server.port, TlsOptions(ca_file=pki.ca_file)))[0]
-    assert recording.ending.kind is EndKind.TLS_FAILED
+    assert recording.ending.kind is EndKind.NOT_TLS
+    assert "HTTP/1.1 400 Bad Request" in recording.ending.detail
 
 
 def test_a_client_certificate_is_shown_when_asked(
@@ -149,7 +150,7 @@ def test_through_a_proxy(run_async: RunAsync, pki: Pki, scheme: str) -> None:
         proxy(tls) as between,
         hostile(request(), send(ANSWER), silence(), tls=pki.server) as server,
     ):
-        through = Url(scheme, "127.0.0.1", between.port)
+        through = Proxy(url=Url(scheme, "127.0.0.1", between.port))
         recording = run_async(exchange(server.port, TlsOptions(ca_file=pki.ca_file), through))[0]
         assert between.tunnels == [f"127.0.0.1:{server.port}"]
     assert (recording.ending.kind, recording.body) == (EndKind.COMPLETE, b"hello")
@@ -161,7 +162,7 @@ def test_through_a_proxy(run_async: RunAsync, pki: Pki, scheme: str) -> None:
 def test_a_proxy_that_refuses(run_async: RunAsync, pki: Pki) -> None:
     """Its answer is named; nothing reaches the target."""
     with proxy(status=b"403 Forbidden") as between, hostile(request(), tls=pki.server) as server:
-        through = Url("http", "127.0.0.1", between.port)
+        through = Proxy(url=Url("http", "127.0.0.1", between.port))
         recording = run_async(exchange(server.port, TlsOptions(ca_file=pki.ca_file), through))[0]
         assert server.accepted == 0
     assert recording.ending.kind is EndKind.PROXY_FAILED

@@ -330,6 +330,29 @@ def test_q9_lost_packets_and_mixed_connections_are_found() -> None:
     assert check(judged(connecting(0.2)), "mixed connections") is None
 
 
+def test_q9_unasked_answers_and_connections_left_open_are_found() -> None:
+    """Q9: which of two answers was the right one is unknown; a left-open one keeps its slot for 0.1 s."""
+    facts = ConnectionFacts(id=1, reused=True, remote="127.0.0.1:1", family="ipv4", unasked=1)
+    some = [msgspec.structs.replace(r, connection=facts) for r in clean()[:3]]
+    few = judged([*some, *clean()[3:]])
+    told = check(few, "unasked answers")
+    assert told is not None
+    assert told.verdict == "WARN"
+    assert told.value == pytest.approx(3 / 400)
+    assert few.metrics["ttft"].verdict == "WARN"
+    many = [msgspec.structs.replace(r, connection=facts) for r in clean()]
+    assert verdict(judged(many), "unasked answers") == "INVALID"
+    flagged = [msgspec.structs.replace(r, flags=("left_open",)) for r in clean()]
+    opened = check(judged(flagged), "connections left open")
+    assert opened is not None
+    busy = sum((r.marks.ended - r.dequeued) / 1e9 for r in flagged)
+    assert opened.value == pytest.approx(40.0 / busy)
+    assert opened.metrics == ("throughput",)
+    assert check(judged(flagged, rate=10.0), "connections left open") is None
+    assert check(judged([flagged[0], *clean()[1:]]), "connections left open") is None
+    assert check(judged(clean()), "unasked answers") is None
+
+
 def connecting(ms: float) -> list[Record]:
     """A clean run in which every other request opened a connection, which took so long."""
     facts = ConnectionFacts(id=1, reused=False, remote="127.0.0.1:1", family="ipv4", rtt=1, retransmits=0)  # fmt: skip

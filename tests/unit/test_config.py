@@ -113,6 +113,15 @@ def test_f1_every_misspelt_target_key_is_refused(tmp_path: pathlib.Path) -> None
         ('[targets.a]\nmodel = "openai:m"\nkey = {}\n', ":3: key must have exactly one"),
         ('[targets.a]\nmodel = "openai:m"\nkey = {env = ""}\n', ":3: key.env must be text"),
         ('[targets.a]\nmodel = "openai:m"\nheaders = {X = 1}\n', ":3: headers must be a table"),
+        (
+            '[targets.a]\nmodel = "openai:m"\n[targets.a.headers]\nX = "a"\n"X Y" = "b"\n',
+            ":5: header 'X Y' must be written",
+        ),
+        ('[targets.a]\nmodel = "openai:m"\nheaders = {X = "a\\nY: b"}\n', "no header has"),
+        ('[targets.a]\nmodel = "openai:m"\nheaders = {X-A = "a", x-a = "b"}\n', "twice"),
+        ('[targets.a]\nmodel = "openai:m"\nheaders = {Content-Length = "1"}\n', "framed"),
+        ('[targets.a]\nmodel = "openai:m"\nheaders = {X-Auth-Token = "a"}\n', "env:VARIABLE"),
+        ('[targets.a]\nmodel = "openai:m"\nproxy = "http://u:p@h:1"\n', ":3: a proxy's user"),
     ],
 )
 def test_f6_contradictions_and_wrong_kinds_are_refused(
@@ -339,3 +348,20 @@ def test_x1_a_key_in_plain_text_is_refused_unread() -> None:
     with pytest.raises(UsageError) as caught:
         parse_key_source(CANARY)
     assert CANARY not in str(caught.value)
+
+
+def test_x1_what_a_variable_holds_is_no_credential_that_is_written_out(
+    tmp_path: pathlib.Path,
+) -> None:
+    """X1: `${NAME}` and env:NAME are the ways for headers and proxies; the latter is looked up when used."""
+    text = """
+[targets.a]
+model = "openai:m"
+proxy = "http://u:${HOME}@h:1"
+[targets.a.headers]
+Authorization = "Bearer ${HOME}"
+X-Api-Key = "env:NEVER_SET_ANYWHERE"
+"""
+    headers = loaded(tmp_path, text).targets["a"]["headers"]
+    assert headers["Authorization"] == f"Bearer {os.environ['HOME']}"
+    assert headers["X-Api-Key"] == "env:NEVER_SET_ANYWHERE"

@@ -4,8 +4,9 @@ import pytest
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import AwsKeys, HttpRequest, Message, Request, Url
-from llm_latency_lens.providers.auth import load_extra, parse_header
+from llm_latency_lens.providers.auth import load_extra
 from llm_latency_lens.providers.bedrock import sign
+from llm_latency_lens.providers.headers import parse_header
 from llm_latency_lens.providers.target import resolve_target
 from llm_latency_lens.providers.where import Endpoint, Where
 from llm_latency_lens.wire.dialect import load_dialect

@@ -17,13 +17,20 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
     from llm_latency_lens.cli.config import configuration  # noqa: PLC0415
     from llm_latency_lens.model.request import Limits, TlsOptions  # noqa: PLC0415
     from llm_latency_lens.profiler import Profiler  # noqa: PLC0415
-    from llm_latency_lens.providers.auth import parse_header  # noqa: PLC0415
+    from llm_latency_lens.providers.headers import (  # noqa: PLC0415
+        header_field,
+        header_fields,
+        parse_header,
+    )
     from llm_latency_lens.providers.key import parse_key_source  # noqa: PLC0415
     from llm_latency_lens.providers.where import Where  # noqa: PLC0415
+    from llm_latency_lens.wire.header_fields import merge_fields  # noqa: PLC0415
 
     config = configuration(click.get_current_context())
     named = config.targets.get(spec, {})
-    own_headers = tuple(named.get("headers", {}).items())
+    fields = named.get("headers", {}).items()
+    own = tuple(header_field(name, value, os.environ) for name, value in fields)
+    given = tuple(parse_header(text, os.environ) for text in options["header"])
 
     def chosen(name: str) -> str | None:
         given = options.get(name)
@@ -32,11 +39,12 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
     _check_files({name: chosen(name) for name in ("ca_file", "client_cert", "client_key")})
     where = Where(
         base_url=chosen("base_url"),
-        proxy=chosen("proxy"),
+        proxy=_proxy(options.get("proxy"), named.get("proxy")),
         tls=TlsOptions(chosen("ca_file"), chosen("client_cert"), chosen("client_key")),
+        spread_addresses=options.get("spread_addresses", False),
         asks=asks,
         plugins=config.plugins,
-        headers=(*own_headers, *(parse_header(text, os.environ) for text in options["header"])),
+        headers=merge_fields(own, header_fields(given, "--header")),
         key=parse_key_source(named["key"]) if "key" in named else None,
         price_as=options.get("price_as"),
     )
@@ -56,6 +64,17 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
 
         make_context(where.tls)
     return profiler
+
+
+def _proxy(given: str | None, configured: str | None) -> str | None:
+    """The proxy's URL; what is typed must not hold its password."""
+    from llm_latency_lens.providers.proxy import check_proxy, proxy_url  # noqa: PLC0415
+
+    text = given if given is not None else configured
+    source = click.get_current_context().get_parameter_source("proxy")
+    if given is not None and source is not click.core.ParameterSource.ENVIRONMENT:
+        check_proxy(given)
+    return proxy_url(text, os.environ) if text else None
 
 
 def _above_zero(ns: int, flag: str) -> int:

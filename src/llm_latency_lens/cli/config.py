@@ -152,17 +152,35 @@ def _check_targets(document: Document, targets: object) -> None:
 
 def _check_target_value(document: Document, keys: Path, value: object) -> None:
     from llm_latency_lens.providers.key import parse_key_source  # noqa: PLC0415
+    from llm_latency_lens.providers.proxy import check_proxy  # noqa: PLC0415
 
-    if keys[-1] == "key":
-        try:
+    try:
+        if keys[-1] == "key":
             parse_key_source(value)
-        except UsageError as error:
-            raise document.wrong(keys, str(error)) from None
-    elif keys[-1] == "headers":
-        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-            raise document.wrong(keys, 'headers must be a table of texts: {"X-Team" = "search"}')
-    elif not isinstance(value, str) or not value.strip():
+        elif keys[-1] == "headers":
+            _check_headers(document, keys, value)
+        elif isinstance(value, str) and keys[-1] == "proxy" and keys not in document.looked_up:
+            check_proxy(value)
+    except ConfigError:
+        raise
+    except UsageError as error:
+        raise document.wrong(keys, str(error)) from None
+    if keys[-1] not in {"key", "headers"} and (not isinstance(value, str) or not value.strip()):
         raise document.wrong(keys, f"{keys[-1]} must be text that is not empty")
+
+
+def _check_headers(document: Document, keys: Path, headers: object) -> None:
+    """The same rules as for --header. Raises UsageError."""
+    from llm_latency_lens.providers.headers import check_header, header_fields  # noqa: PLC0415
+
+    if not isinstance(headers, dict) or not all(isinstance(v, str) for v in headers.values()):
+        raise UsageError('headers must be a table of texts: {"X-Team" = "search"}')
+    for name, value in header_fields(headers.items(), "headers"):
+        here = (*keys, name)
+        try:
+            check_header(name, value, looked_up=here in document.looked_up)
+        except UsageError as error:
+            raise document.wrong(here, str(error)) from None
 
 
 def _check_plugins(document: Document, plugins: object) -> None:

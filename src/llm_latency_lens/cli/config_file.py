@@ -19,11 +19,12 @@ _VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
 class Document(Struct, frozen=True):
-    """What a file says, and on which line (from 1 on) each key stands."""
+    """What a file says, on which line (from 1 on) each key stands, and which hold a variable's value."""
 
     path: pathlib.Path
     values: dict[str, Any]
     lines: dict[Path, int]
+    looked_up: frozenset[Path] = frozenset()
 
     def where(self, *keys: str) -> str:
         """`FILE:LINE` of a key, or of the nearest one around it."""
@@ -49,17 +50,28 @@ def read_document(path: pathlib.Path, environment: Mapping[str, str]) -> Documen
         words = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"can't read configuration {str(path)!r}: {words}") from None
     document = _yaml(path, text) if path.suffix in {".yaml", ".yml"} else _toml(path, text)
-    values = {k: _replaced(document, (k,), v, environment) for k, v in document.values.items()}
-    return Document(path, values, document.lines)
+    looked_up: set[Path] = set()
+    values = {
+        key: _replaced(document, (key,), value, (environment, looked_up))
+        for key, value in document.values.items()
+    }
+    return Document(path, values, document.lines, frozenset(looked_up))
 
 
-def _replaced(document: Document, keys: Path, value: Any, environment: Mapping[str, str]) -> Any:  # noqa: ANN401 - any value
+def _replaced(
+    document: Document,
+    keys: Path,
+    value: Any,  # noqa: ANN401 - any value
+    source: tuple[Mapping[str, str], set[Path]],
+) -> Any:  # noqa: ANN401 - any value
+    """`value` with its variables from the mapping of `source`, whose set gets the keys of such values."""
     if isinstance(value, dict):
-        return {k: _replaced(document, (*keys, k), v, environment) for k, v in value.items()}
+        return {k: _replaced(document, (*keys, k), v, source) for k, v in value.items()}
     if isinstance(value, list):
-        return [_replaced(document, keys, item, environment) for item in value]
+        return [_replaced(document, keys, item, source) for item in value]
     if not isinstance(value, str):
         return value
+    environment, looked_up = source
 
     def one(match: re.Match[str]) -> str:
         name = match[1]
@@ -69,6 +81,7 @@ def _replaced(document: Document, keys: Path, value: Any, environment: Mapping[s
         if not found.strip():
             state = "empty" if name in environment else "not set"
             raise document.wrong(keys, f"the environment variable {name} is {state}; set it")
+        looked_up.add(keys)
         return found
 
     return _VARIABLE.sub(one, value)

@@ -42,14 +42,21 @@ TARGET = (
     option("--client-key", type=click.Path(), help="PEM file of the client certificate's key."),
     option(
         "--proxy",
-        metavar="URL",
-        help="HTTP(S) proxy to go through; the environment's are not used.",
+        metavar="URL|env:VARIABLE|file:PATH",
+        help="HTTP(S) proxy to go through; the environment's are not used. A URL with user and"
+        " password is read from a variable or a file.",
+    ),
+    option(
+        "--spread-addresses",
+        is_flag=True,
+        help="Connect to all addresses of the host's name in turn, not to the first that answers.",
     ),
     option(
         "--header",
         metavar="'NAME: VALUE'",
         multiple=True,
-        help="A further header field; a secret value is written env:VARIABLE.",
+        help="Header field to send; it replaces the tool's own field of that name. A secret value is"
+        " written env:VARIABLE.",
     ),
 )
 REQUEST = (

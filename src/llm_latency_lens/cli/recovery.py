@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
@@ -10,16 +11,17 @@ from llm_latency_lens.cost.book import open_price_book, price_named
 from llm_latency_lens.cost.charge import Lengths, charge_or_estimate
 from llm_latency_lens.cost.price import Price
 from llm_latency_lens.criteria.limit import parse_limits
-from llm_latency_lens.interpret.interpret import Subject
+from llm_latency_lens.interpret.interpret import Subject, asked_of
 from llm_latency_lens.metrics.result import Setting, build_result
 from llm_latency_lens.metrics.spending import Spending
 from llm_latency_lens.metrics.summary import Counts, Summary
 from llm_latency_lens.model.comparison import Comparison
 from llm_latency_lens.model.record import OutcomeKind, Record
-from llm_latency_lens.model.request import Limits
+from llm_latency_lens.model.request import Limits, Target
 from llm_latency_lens.model.result import Cost, Quality, Result
 from llm_latency_lens.model.run import RunHeader
 from llm_latency_lens.providers.plugin import provider_names
+from llm_latency_lens.providers.url import parse_url
 from llm_latency_lens.report.advice import advise_failure
 from llm_latency_lens.schedule.plan import Plan
 from llm_latency_lens.schedule.share import planned_in_phase, planned_rate
@@ -83,6 +85,19 @@ def subject_of_run(run: StoredRun) -> Subject:
         max_event=limits.max_event,
         streamed=spec["workload"]["wish"]["stream"],
         price=msgspec.convert(spec["price"], Price | None),
+        asked=asked_of(_target_of(spec), streamed=spec["workload"]["wish"]["stream"]),
+    )
+
+
+def _target_of(spec: dict[str, Any]) -> Target:
+    """The run's first target, without what is secret."""
+    provider, _, model = spec["target"].partition(":")
+    return Target(
+        provider=provider,
+        dialect=spec["dialect"],
+        model=model,
+        base_url=parse_url(spec["base_url"], "base URL"),
+        credential=spec.get("credential", ""),
     )
 
 

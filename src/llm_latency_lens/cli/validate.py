@@ -70,10 +70,8 @@ def _target(name: str, given: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(name, "target and key", ok=False, words=str(error), code=ExitCode.USAGE)
         return
     target = profiler.target
-    key = "a key is set" if target.headers or target.aws else "no key (none is needed there)"
-    yield Finding(
-        name, "target and key", ok=True, words=f"{target.public_name} at {target.base_url}, {key}"
-    )
+    words = f"{target.public_name} at {target.base_url}, {target.credential}"
+    yield Finding(name, "target and key", ok=True, words=words)
     reached = _reached(name, run(profiler.reach()))
     yield reached
     if given["live"] and reached.ok:

@@ -39,11 +39,12 @@ _CONFIDENCE = 0.999
 
 _PERMANENT: dict[OutcomeKind, frozenset[str] | None] = {
     OutcomeKind.ERROR_CONNECT: frozenset(
-        {"refused", "dns_failed", "unreachable", "tls_failed", "proxy_failed"}
+        {"refused", "dns_failed", "unreachable", "tls_failed", "not_tls", "proxy_failed"}
     ),
     OutcomeKind.ERROR_HTTP: frozenset(
         {"auth", "proxy_auth", "forbidden", "blocked", "not_found", "https_expected"}
-        | {"bad_request", "context_length", "redirect"}
+        | {"bad_request", "context_length", "redirect", "model_not_found", "quota"}
+        | {"too_large", "http2_only"}
     ),
     OutcomeKind.PROTOCOL_ERROR: None,
     OutcomeKind.FILTERED: None,

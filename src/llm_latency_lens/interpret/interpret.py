@@ -3,12 +3,14 @@
 Pure: the same recording gives the same record anywhere, at any time later.
 """
 
+import base64
 from decimal import Decimal
 
 from msgspec import Struct
 
 from llm_latency_lens.cost.book import PriceBook
 from llm_latency_lens.cost.price import Price
+from llm_latency_lens.interpret.asked import VERSIONS, Asked
 from llm_latency_lens.interpret.headers import (
     charged_by,
     content_type,
@@ -26,7 +28,7 @@ from llm_latency_lens.interpret.tokens import count_tokens
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import UNKNOWN_FINISH, Outcome, OutcomeKind, Record, Widths
 from llm_latency_lens.model.recording import READ_FIELDS, Attempt, EndKind, Head, Recording
-from llm_latency_lens.model.request import Limits, Target
+from llm_latency_lens.model.request import Limits, Message, Request, Target
 from llm_latency_lens.wire.dialect import load_dialect
 from llm_latency_lens.wire.intermediary import intermediary
 from llm_latency_lens.wire.json_stream import MISLABELLED
@@ -44,6 +46,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     """What recordings are of; `secrets` are removed from every text that a record keeps.
 
     Without a `price` records have no cost, unless `price_of` knows the model that an answer names.
+    `asked` is for the words of failures.
     """
 
     target: str
@@ -54,6 +57,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     price: Price | None = None
     price_of: PriceOf | None = None
     secrets: tuple[str, ...] = ()
+    asked: Asked = Asked()
 
 
 def interpret(attempt: Attempt, subject: Subject) -> Record:
@@ -88,7 +92,7 @@ def _interpreted(attempt: Attempt, subject: Subject) -> Record:
         reading.flags.add("compressed")
     if mislabelled:
         reading.flags.add("content_encoding_mislabelled")
-    outcome = judge(Case(recording, reading, body.body, error), subject.secrets)
+    outcome = judge(Case(recording, reading, body.body, error, subject.asked), subject.secrets)
     return _record(attempt, subject, reading, outcome)
 
 
@@ -261,9 +265,16 @@ def _flags(reading: Reading, recording: Recording, *, marked: bool) -> tuple[str
         flags.add("tool_call")
     if marked and finish is not None and not reading.done:
         flags.add("no_end_marker")
-    if recording.ending.kind not in (EndKind.COMPLETE, EndKind.CLOSED) and finish is not None:
-        flags.add("unclean_end")
+    flags |= _flags_of_ending(recording.ending.kind, finished=finish is not None)
     return tuple(sorted(flags))
+
+
+def _flags_of_ending(ending: EndKind, *, finished: bool) -> set[str]:
+    """What the end of the connection adds to a whole answer."""
+    if ending is EndKind.LEFT_OPEN:
+        return {"left_open"}
+    unclean = finished and ending not in (EndKind.COMPLETE, EndKind.CLOSED)
+    return {"unclean_end"} if unclean else set()
 
 
 def subject_of(
@@ -281,6 +292,8 @@ def subject_of(
     words = [part for _, value in target.headers for part in value.split()]
     if target.aws is not None:
         words += [target.aws.access_key, target.aws.secret_key, target.aws.token or ""]
+    if target.proxy is not None:
+        words += _proxy_secrets(target.proxy.authorization)
     long = [word for word in words if len(word) >= _SHORTEST_SECRET]
     return Subject(
         target=target.public_name,
@@ -291,4 +304,33 @@ def subject_of(
         price=price,
         price_of=None if book is None else named_prices(book, target),
         secrets=tuple(form for word in long for form in forms_of(word)),
+        asked=asked_of(target, streamed=streamed),
+    )
+
+
+def _proxy_secrets(authorization: str) -> list[str]:
+    """What a proxy is sent, and the password within it."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return authorization.split()
+    try:
+        pair = base64.b64decode(token).decode()
+    except ValueError:
+        return [token]
+    return [token, pair.partition(":")[2]]
+
+
+def asked_of(target: Target, *, streamed: bool) -> Asked:
+    """What requests to `target` ask."""
+    wish = Request(messages=(Message("user", "hi"),), stream=streamed)
+    try:
+        url = str(load_dialect(target.dialect).encode(wish, target).url)
+    except Exception:  # noqa: BLE001 - a plugin's dialect may want more than this
+        url = ""
+    return Asked(
+        url=url,
+        base=str(target.base_url),
+        version=VERSIONS.get(target.dialect, ""),
+        credential=target.credential,
+        proxied=target.proxy is not None and bool(target.proxy.authorization),
     )

@@ -11,10 +11,14 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from llm_latency_lens.interpret.asked import Asked
+from llm_latency_lens.interpret.http_failure import http_failure
 from llm_latency_lens.interpret.reading import Reading
 from llm_latency_lens.model.events import ServerError
 from llm_latency_lens.model.record import Outcome, OutcomeKind
 from llm_latency_lens.model.recording import EndKind, Recording
+from llm_latency_lens.units import format_duration
+from llm_latency_lens.wire.intermediary import intermediary
 from llm_latency_lens.wire.server_error import text_of_page
 
 _LONGEST_DETAIL = 300
@@ -28,9 +32,13 @@ _OF_ENDING: dict[EndKind, OutcomeKind] = {
     EndKind.UNREACHABLE: OutcomeKind.ERROR_CONNECT,
     EndKind.CONNECT_TIMEOUT: OutcomeKind.ERROR_CONNECT,
     EndKind.TLS_FAILED: OutcomeKind.ERROR_CONNECT,
+    EndKind.NOT_TLS: OutcomeKind.ERROR_CONNECT,
     EndKind.PROXY_FAILED: OutcomeKind.ERROR_CONNECT,
     EndKind.STALE_CONNECTION: OutcomeKind.ERROR_CONNECT,
     EndKind.CLIENT_ERROR: OutcomeKind.ERROR_CONNECT,
+    EndKind.TLS_EXPECTED: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.HTTP2_ONLY: OutcomeKind.PROTOCOL_ERROR,
+    EndKind.DESYNCHRONISED: OutcomeKind.PROTOCOL_ERROR,
     EndKind.BAD_HTTP: OutcomeKind.PROTOCOL_ERROR,
     EndKind.HEAD_TOO_LARGE: OutcomeKind.PROTOCOL_ERROR,
     EndKind.BODY_TOO_LARGE: OutcomeKind.PROTOCOL_ERROR,
@@ -42,7 +50,6 @@ _OF_ENDING: dict[EndKind, OutcomeKind] = {
     EndKind.CANCELLED: OutcomeKind.CANCELLED,
 }
 _BROKEN = frozenset(_OF_ENDING)
-_HTTP_CAUSES = {401: "auth", 403: "auth", 407: "auth", 408: "server", 429: "rate_limited"}
 
 
 class Case(Struct, frozen=True):
@@ -53,12 +60,14 @@ class Case(Struct, frozen=True):
         reading: the events of the response.
         body: its body, unpacked.
         error: what the body of a response with an error status tells of.
+        asked: where the request went, for the words of failures.
     """
 
     recording: Recording
     reading: Reading
     body: bytes = b""
     error: ServerError | None = None
+    asked: Asked = Asked()
 
     @property
     def status(self) -> int | None:
@@ -101,6 +110,14 @@ def forms_of(secret: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((secret, quote(secret, safe=""), *inner)))
 
 
+def _desynchronised(case: Case) -> Outcome | None:
+    """However whole it is: it is the answer to another request."""
+    ending = case.recording.ending
+    if ending.kind is not EndKind.DESYNCHRONISED:
+        return None
+    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail)
+
+
 def _before_any_answer(case: Case) -> Outcome | None:
     ending = case.recording.ending
     if ending.kind not in _BROKEN or case.status is not None:
@@ -111,21 +128,7 @@ def _before_any_answer(case: Case) -> Outcome | None:
 def _error_status(case: Case) -> Outcome | None:
     if case.status is None or 200 <= case.status < 300:
         return None
-    cause, detail = http_cause(case.status), case.error.message if case.error else ""
-    location = case.recording.head.get("location") if case.recording.head else None
-    if cause == "redirect" and location:
-        # What follows the question mark may be a key, and says nothing of where it leads.
-        address, query, _ = location.partition("?")
-        words = f"redirected to {address}{query and '?...'}"
-        detail = f"{words}: {detail}" if detail else words
-    return Outcome(OutcomeKind.ERROR_HTTP, cause, None, detail)
-
-
-def http_cause(status: int) -> str:
-    """The class of an error status: auth, rate_limited, bad_request, server or redirect."""
-    if status in _HTTP_CAUSES:
-        return _HTTP_CAUSES[status]
-    return {3: "redirect", 4: "bad_request"}.get(status // 100, "server")
+    return http_failure(case.recording, case.body, case.error, case.asked)
 
 
 def _error_in_stream(case: Case) -> Outcome | None:
@@ -142,7 +145,19 @@ def _broken_off(case: Case) -> Outcome | None:
     if ending.kind not in _BROKEN or case.reading.done or case.reading.finish:
         return None
     quoted = "" if ending.kind is EndKind.CANCELLED else _quote(case)
-    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, ending.detail + quoted)
+    detail = _broken_detail(case.recording) + quoted
+    return Outcome(_OF_ENDING[ending.kind], ending.kind.value, None, detail)
+
+
+def _broken_detail(recording: Recording) -> str:
+    """The ending's words; of a cut answer also after how long, and who stands between."""
+    words, marks = recording.ending.detail, recording.marks
+    if recording.ending.kind not in (EndKind.TRUNCATED, EndKind.RESET) or marks.sent is None:
+        return words
+    via = intermediary(recording.head)
+    between = f"; {via} stands between" if via else ""
+    what = words or "the connection was closed"
+    return f"{what} {format_duration(marks.ended - marks.sent)} after the request{between}"
 
 
 def _malformed(case: Case) -> Outcome | None:
@@ -193,6 +208,7 @@ def _quote(case: Case) -> str:
 
 
 _RULES: tuple[Callable[[Case], Outcome | None], ...] = (
+    _desynchronised,
     _before_any_answer,
     _error_status,
     _error_in_stream,

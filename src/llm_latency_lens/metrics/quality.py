@@ -69,6 +69,8 @@ DATA_CHECKS: tuple[Finder, ...] = (
     *ANSWER_CHECKS,
     network.retransmits,
     network.connections,
+    network.unasked,
+    network.left_open,
     steady.beginning,
     steady.drift,
     steady.backlog,

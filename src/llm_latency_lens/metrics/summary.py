@@ -9,6 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from llm_latency_lens.metrics.column import Column, PooledColumn
+from llm_latency_lens.metrics.connections import ConnectionCounts
 from llm_latency_lens.metrics.definitions import GAP_METRICS, METRICS
 from llm_latency_lens.metrics.delivery import Deliveries
 from llm_latency_lens.metrics.formulas import gap_bounds
@@ -67,7 +68,7 @@ class Summary:
         self.time_under_way = 0.0
         self.warmup = 0
         self.retries = 0
-        self.new_connections = self.reused_connections = 0
+        self.connections = ConnectionCounts()
         self.deliveries = Deliveries()
         self.goodput_fold = GoodputFold(limits)
         self.failures: dict[tuple[str, str], Failure] = {}
@@ -93,11 +94,7 @@ class Summary:
         begun = begun_at(record)
         if begun is not None:
             self.slip.add((begun - record.intended) / NS_PER_S)
-        if record.connection is not None:
-            if record.connection.reused:
-                self.reused_connections += 1
-            else:
-                self.new_connections += 1
+        self.connections.add(record.connection)
         if ok:
             self._add_success(record)
         else:

@@ -22,6 +22,7 @@ class EndKind(StrEnum):
 
     COMPLETE = "complete"  # the response's own framing says that it is whole
     CLOSED = "closed"  # framed by the end of the connection, which came cleanly
+    LEFT_OPEN = "left_open"  # the stream's own end marker came, the end of the response did not
     TRUNCATED = "truncated"  # the connection ended inside the response
     RESET = "reset"  # the peer reset the connection
     DNS_FAILED = "dns_failed"
@@ -29,10 +30,14 @@ class EndKind(StrEnum):
     UNREACHABLE = "unreachable"
     CONNECT_TIMEOUT = "connect_timeout"
     TLS_FAILED = "tls_failed"
+    NOT_TLS = "not_tls"  # the peer answered the TLS handshake with something else
+    TLS_EXPECTED = "tls_expected"  # the peer answered a plain request with TLS
+    HTTP2_ONLY = "http2_only"
     PROXY_FAILED = "proxy_failed"
     STALE_CONNECTION = "stale_connection"  # a kept connection was dead when it was used
     IDLE_TIMEOUT = "idle_timeout"
     TOTAL_TIMEOUT = "total_timeout"
+    DESYNCHRONISED = "desynchronised"  # the answer to another request, or to none
     BAD_HTTP = "bad_http"
     HEAD_TOO_LARGE = "head_too_large"
     BODY_TOO_LARGE = "body_too_large"
@@ -77,6 +82,9 @@ class Marks(Struct, frozen=True, kw_only=True):
 class ConnectionFacts(Struct, frozen=True, kw_only=True):
     """The connection as it was when the exchange ended. Durations in ns.
 
+    `addresses`: how many the name has that was connected to; `remote` is one of them.
+    `unasked`: answers that came on any connection of this process, since the exchange before, and
+    that nobody asked for.
     `packets`: its packets were watched, and stamp what arrived.
     """
 
@@ -93,6 +101,8 @@ class ConnectionFacts(Struct, frozen=True, kw_only=True):
     rtt_min: int | None = None
     retransmits: int | None = None
     packets: bool = False
+    addresses: int = 1
+    unasked: int = 0
 
 
 class Head(Struct, frozen=True):

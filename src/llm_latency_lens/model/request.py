@@ -94,6 +94,16 @@ class TlsOptions(Struct, frozen=True):
     client_key: str | None = None
 
 
+class Proxy(Struct, frozen=True, kw_only=True):
+    """An HTTP proxy, and the value of Proxy-Authorization that it is sent ("": none). Secret but for the URL."""
+
+    url: Url
+    authorization: str = ""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.url})"
+
+
 class AwsKeys(Struct, frozen=True, kw_only=True):
     """What AWS requests are signed with. Secret but for the region and the service."""
 
@@ -113,6 +123,8 @@ class Target(Struct, frozen=True, kw_only=True):
     `query` is added to every path. `headers` and `aws` may hold secrets; a Target is shown to people
     through `public_name` only. `price_as` is the provider whose prices hold there (None: unknown),
     `catalogue` the one whose models answers may name, wherever they come from.
+    `credential` tells where the key was looked for and whether one is sent; it is no secret.
+    With `spread_addresses` connections go to all addresses of the host's name in turn.
     """
 
     provider: str
@@ -125,7 +137,14 @@ class Target(Struct, frozen=True, kw_only=True):
     price_as: str | None = None
     catalogue: str | None = None
     tls: TlsOptions = TlsOptions()
-    proxy: Url | None = None
+    proxy: Proxy | None = None
+    credential: str = ""
+    spread_addresses: bool = False
+
+    @property
+    def first_hop(self) -> Url:
+        """Where connections are made to: the proxy, else the target."""
+        return self.proxy.url if self.proxy is not None else self.base_url
 
     @property
     def public_name(self) -> str:
@@ -137,19 +156,26 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class HttpRequest(Struct, frozen=True, kw_only=True):
-    """One HTTP request, ready to be sent; `url.path` includes the query."""
+    """One HTTP request, ready to be sent; `url.path` includes the query.
+
+    `dialect` is that of the answer, which tells where a stream ends ("": only HTTP does).
+    """
 
     method: str
     url: Url
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    dialect: str = ""
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url}, {len(self.body)} bytes)"
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Deadlines (ns) and caps (bytes) of one exchange; every wait on a peer has one of them."""
+    """Deadlines (ns) and caps (bytes) of one exchange; every wait on a peer has one of them.
+
+    `max_bodies` caps the bodies under way in one measuring process together.
+    """
 
     connect_timeout: int = 10_000_000_000
     idle_timeout: int = 60_000_000_000
@@ -157,3 +183,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_head: int = 100 * 1024
     max_body: int = 256 * 1024 * 1024
     max_event: int = 8 * 1024 * 1024
+    max_bodies: int = 512 * 1024 * 1024

@@ -291,7 +291,11 @@ class Precision(Struct, frozen=True, kw_only=True):
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """The run's judgement of itself, and what it looked at: the client's vitals, the machine's, the calibration."""
+    """The run's judgement of itself, and what it looked at: the client's vitals, the machine's, the calibration.
+
+    `remotes` are the addresses that connections were made to, with their requests; `addresses` is how
+    many the name has.
+    """
 
     checks: tuple[Check, ...]
     stamps: dict[str, int]
@@ -300,6 +304,8 @@ class Quality(Struct, frozen=True, kw_only=True):
     tokens_per_event: float | None
     new_connections: int
     reused_connections: int
+    remotes: dict[str, int] = {}
+    addresses: int = 1
     client: dict[str, Any]
     vitals: tuple[Vitals, ...] = ()
     machine: MachineVitals | None = None

@@ -36,25 +36,29 @@ def endpoint(model: str, where: Where, environment: Mapping[str, str]) -> Endpoi
         )
     base = parse_url(given, "Azure endpoint")
     version = environment.get(VERSION_ENV, "").strip()
-    headers = (_credential(environment),)
+    *header, credential = _credential(environment)
+    headers = ((header[0], header[1]),)
     if _V1 in base.path or not version:
         path = base.path if _V1 in base.path else base.path + _V1
-        return Endpoint(base_url=_at(base, path), headers=headers)
+        return Endpoint(base_url=_at(base, path), headers=headers, credential=credential)
     path = f"{base.path}/openai/deployments/{quote(model, safe='-._')}"
     query = f"api-version={quote(version, safe='-.')}"
-    return Endpoint(base_url=_at(base, path), query=query, headers=headers)
+    return Endpoint(base_url=_at(base, path), query=query, headers=headers, credential=credential)
 
 
 def _at(base: Url, path: str) -> Url:
     return msgspec.structs.replace(base, path=path)
 
 
-def _credential(environment: Mapping[str, str]) -> tuple[str, str]:
+def _credential(environment: Mapping[str, str]) -> tuple[str, str, str]:
+    """The header, its value, and where that was found."""
     key = key_from(environment, KEY_ENV)
     if key is not None:
-        return "api-key", key
+        return "api-key", key, f"the key of the environment variable {KEY_ENV}"
     token = key_from(environment, TOKEN_ENV)
-    return "Authorization", f"Bearer {token or _entra_token()}"
+    if token is not None:
+        return "Authorization", f"Bearer {token}", f"the token of {TOKEN_ENV}"
+    return "Authorization", f"Bearer {_entra_token()}", "a token of Entra ID's credential chain"
 
 
 def _entra_token() -> str:

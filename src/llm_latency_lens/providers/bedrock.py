@@ -5,6 +5,8 @@ Requests are signed (Signature Version 4) when they are sent, since a signature 
 
 from collections.abc import Mapping
 
+import msgspec
+
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import AwsKeys, HttpRequest, Url
 from llm_latency_lens.providers.auth import key_from, load_extra
@@ -25,10 +27,12 @@ def endpoint(model: str, where: Where, environment: Mapping[str, str]) -> Endpoi
     region = next((environment[name] for name in _REGIONS if environment.get(name)), None)
     if bearer is not None:
         headers = (("Authorization", f"Bearer {bearer}"),)
-        return Endpoint(base_url=_address(where, region), headers=headers)
+        credential = f"the key of the environment variable {BEARER_ENV}"
+        return Endpoint(base_url=_address(where, region), headers=headers, credential=credential)
     keys = _environment_keys(environment, region) or _chain_keys(region)
     load_extra("botocore.auth", "bedrock", "signing for bedrock")
-    return Endpoint(base_url=_address(where, keys.region), aws=keys)
+    credential = "a signature with AWS keys"
+    return Endpoint(base_url=_address(where, keys.region), aws=keys, credential=credential)
 
 
 def sign(request: HttpRequest, keys: AwsKeys) -> HttpRequest:
@@ -41,12 +45,8 @@ def sign(request: HttpRequest, keys: AwsKeys) -> HttpRequest:
     )
     holder = credentials.Credentials(keys.access_key, keys.secret_key, keys.token)
     auth.SigV4Auth(holder, keys.service, keys.region).add_auth(unsigned)
-    return HttpRequest(
-        method=request.method,
-        url=request.url,
-        headers=tuple((str(name), str(value)) for name, value in unsigned.headers.items()),
-        body=request.body,
-    )
+    signed = tuple((str(name), str(value)) for name, value in unsigned.headers.items())
+    return msgspec.structs.replace(request, headers=signed)
 
 
 def _address(where: Where, region: str | None) -> Url:

@@ -4,12 +4,15 @@ import importlib
 from collections.abc import Mapping
 
 from llm_latency_lens.errors import UsageError, did_you_mean
-from llm_latency_lens.model.request import Target
+from llm_latency_lens.model.request import Proxy, Target
 from llm_latency_lens.providers.auth import key_from, missing_key
+from llm_latency_lens.providers.headers import PROXY_AUTHORIZATION
 from llm_latency_lens.providers.key import read_key
 from llm_latency_lens.providers.provider import PROVIDERS, Provider
+from llm_latency_lens.providers.proxy import parse_proxy
 from llm_latency_lens.providers.url import parse_url
 from llm_latency_lens.providers.where import Endpoint, Where
+from llm_latency_lens.wire.header_fields import Fields, merge_fields
 
 
 def resolve_target(
@@ -28,19 +31,38 @@ def resolve_target(
     """
     provider, model = _split(spec, providers)
     found = _endpoint(provider, model, where, environment)
+    own, proxy = _to_proxy(where)
+    given = {name.lower() for name, _ in own} & {"authorization", provider.key_header.lower()}
     return Target(
         provider=provider.name,
         dialect=provider.dialect,
         model=model,
         base_url=found.base_url,
         query=found.query,
-        headers=(*where.headers, *found.headers),
+        headers=merge_fields(found.headers, own),
         aws=found.aws,
         price_as=provider.price_as if where.base_url is None else None,
         catalogue=provider.price_as,
         tls=where.tls,
-        proxy=parse_url(where.proxy, "proxy URL") if where.proxy else None,
+        proxy=proxy,
+        spread_addresses=where.spread_addresses,
+        credential=f"the header {' and '.join(sorted(given))} as given"
+        if given
+        else found.credential,
     )
+
+
+def _to_proxy(where: Where) -> tuple[Fields, Proxy | None]:
+    """The headers for the target, and the proxy with the one that is for it alone."""
+    own = tuple(f for f in where.headers if f[0].lower() != PROXY_AUTHORIZATION)
+    authorization = "".join(v for n, v in where.headers if n.lower() == PROXY_AUTHORIZATION)
+    if where.proxy:
+        return own, parse_proxy(where.proxy, authorization)
+    if authorization:
+        raise UsageError(
+            "header Proxy-Authorization is for a proxy: give one with --proxy, or leave it out"
+        )
+    return own, None
 
 
 def _split(spec: str, providers: Mapping[str, Provider]) -> tuple[Provider, str]:
@@ -60,28 +82,29 @@ def _split(spec: str, providers: Mapping[str, Provider]) -> tuple[Provider, str]
 def _endpoint(
     provider: Provider, model: str, where: Where, environment: Mapping[str, str]
 ) -> Endpoint:
+    source = f"the environment variable {provider.key_env}"
     if where.key is not None and where.asks:
         # Under the provider's own name, so that whatever it does with its key is done with this one.
         environment = {**environment, provider.key_env: read_key(where.key, environment)}
+        source = f"the {where.key.public_name}"
     if not where.asks:
         return Endpoint(base_url=parse_url(where.base_url or provider.base_url, "base URL"))
     if provider.endpoint is not None:
         module = importlib.import_module(provider.endpoint)
         found: Endpoint = module.endpoint(model, where, environment)
         return found
-    required = where.base_url is None and not provider.is_local
+    given = {name.lower() for name, _ in where.headers}
+    required = (
+        where.base_url is None
+        and not provider.is_local
+        and provider.key_header.lower() not in given
+    )
+    key = key_from(environment, provider.key_env)
+    if key is None and required:
+        raise missing_key(provider.name, provider.key_env, environment)
+    state = "empty" if provider.key_env in environment else "not set"
     return Endpoint(
         base_url=parse_url(where.base_url or provider.base_url, "base URL"),
-        headers=_auth_headers(provider, environment, required=required),
+        headers=((provider.key_header, provider.key_prefix + key),) if key is not None else (),
+        credential=f"the key of {source}" if key is not None else f"no key ({source} is {state})",
     )
-
-
-def _auth_headers(
-    provider: Provider, environment: Mapping[str, str], *, required: bool
-) -> tuple[tuple[str, str], ...]:
-    key = key_from(environment, provider.key_env)
-    if key is None:
-        if not required:
-            return ()
-        raise missing_key(provider.name, provider.key_env, environment)
-    return ((provider.key_header, provider.key_prefix + key),)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import Url
 
+_PATH = re.compile(r"[!-~]*")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
 
@@ -16,27 +17,42 @@ def parse_url(text: str, what: str) -> Url:
     Raises:
         UsageError: in one line, what is wrong with it.
     """
+    shown = _shown(text.strip())
     try:
         parts = urlsplit(text.strip())
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"{what} {text!r}: {error}") from None
+        # The error's own words may repeat what is not to be shown.
+        words = "the port must be a number from 1 to 65535" if "ort" in str(error) else "no URL"
+        raise UsageError(f"{what} {shown}: {words}") from None
     if parts.username is not None or parts.password is not None:
         raise UsageError(
             f"{what}: a URL must not hold a user name or password; keys come from the environment"
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"{what} {text!r} must begin with http:// or https:// and a host")
+        raise UsageError(f"{what} {shown} must begin with http:// or https:// and a host")
     if parts.query or parts.fragment:
-        raise UsageError(f"{what} {text!r} must not hold ? or #")
-    host = _host(parts.hostname, what, text)
+        raise UsageError(
+            f"{what} {shown}... must not hold ? or #; a key comes from the environment, further"
+            " fields go with --header or --extra-body"
+        )
+    if not _PATH.fullmatch(parts.path):
+        raise UsageError(f"{what} {shown}: its path must be written in ASCII, percent-encoded")
+    host = _host(parts.hostname, what, shown)
     if port == 0:
-        raise UsageError(f"{what} {text!r}: port 0 can't be connected to")
+        raise UsageError(f"{what} {shown}: port 0 can't be connected to")
     default = 443 if parts.scheme == "https" else 80
     return Url(parts.scheme, host, port or default, parts.path.rstrip("/"))
 
 
-def _host(host: str, what: str, text: str) -> str:
+def _shown(text: str) -> str:
+    """A URL as it may be repeated: without user, password, query and fragment, which may hold keys."""
+    address = re.split(r"[?#]", text, maxsplit=1)[0]
+    scheme, mark, rest = address.rpartition("://")
+    return repr(scheme + mark + rest.rpartition("@")[2])
+
+
+def _host(host: str, what: str, shown: str) -> str:
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
@@ -46,5 +62,5 @@ def _host(host: str, what: str, text: str) -> str:
     except UnicodeError:
         ascii_host = ""
     if not _HOST.fullmatch(ascii_host):
-        raise UsageError(f"{what} {text!r}: {host!r} is not a host name")
+        raise UsageError(f"{what} {shown}: {host!r} is not a host name")
     return ascii_host.lower()

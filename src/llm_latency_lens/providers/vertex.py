@@ -27,7 +27,9 @@ def endpoint(model: str, where: Where, environment: Mapping[str, str]) -> Endpoi
     """
     token = key_from(environment, TOKEN_ENV)
     project = environment.get(PROJECT_ENV, "").strip()
+    credential = f"the token of {TOKEN_ENV}"
     if token is None:
+        credential = "a token of Google's application default credentials"
         token, project = _default_credentials(project)
     if not project:
         raise UsageError(f"vertex needs a project: set {PROJECT_ENV}")
@@ -37,6 +39,7 @@ def endpoint(model: str, where: Where, environment: Mapping[str, str]) -> Endpoi
     return Endpoint(
         base_url=msgspec.structs.replace(base, path=base.path + below),
         headers=(("Authorization", f"Bearer {token}"),),
+        credential=credential,
     )
 
 

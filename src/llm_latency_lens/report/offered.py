@@ -16,6 +16,7 @@ from llm_latency_lens.units import (
 )
 from llm_latency_lens.workload.workload import TAG_CHARACTERS, TAG_TOKENS
 
+_SHOWN_ADDRESSES = 4
 _SHORTEST_S = 0.1
 """The share of a CPU that a shorter run took says nothing."""
 
@@ -78,6 +79,20 @@ def _in_flight(result: Result) -> Iterator[Fact]:
     if quality.new_connections or quality.reused_connections:
         new, kept = f"{quality.new_connections:,}", f"{quality.reused_connections:,}"
         yield Fact("connections", f"{new} requests on new ones, {kept} on kept ones")
+    yield from _addresses(result)
+
+
+def _addresses(result: Result) -> Iterator[Fact]:
+    """Which of a name's addresses were measured, where it has several."""
+    remotes, known = result.quality.remotes, result.quality.addresses
+    if known < 2 and len(remotes) < 2:
+        return
+    ranked = sorted(remotes.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{remote} ({count:,})" for remote, count in ranked[:_SHOWN_ADDRESSES])
+    more = f" and {len(ranked) - _SHOWN_ADDRESSES} more" if len(ranked) > _SHOWN_ADDRESSES else ""
+    used = f"{len(remotes)} of the name's {max(known, len(remotes))} addresses: {shown}{more}"
+    rest = "--spread-addresses connects to all in turn" if len(remotes) < known else ""
+    yield Fact("addresses", used, rest)
 
 
 def _client(result: Result) -> Iterator[Fact]:

@@ -45,7 +45,7 @@ def _spec(order: Order) -> dict[str, Any]:
         "target": target.public_name,
         "arms": [msgspec.to_builtins(_arm(arm)) for arm in order.arms],
         "base_url": str(target.base_url),
-        "proxy": str(target.proxy) if target.proxy else None,
+        "proxy": str(target.proxy.url) if target.proxy else None,
         "plan": msgspec.to_builtins(order.plan),
         "workload": describe_workload(order.workload),
         "limits": msgspec.to_builtins(order.limits),
@@ -56,6 +56,8 @@ def _spec(order: Order) -> dict[str, Any]:
         "price": msgspec.to_builtins(first.price),
         "max_cost": str(order.cap) if order.cap is not None else None,
         "dialect": target.dialect,
+        "spread_addresses": target.spread_addresses,
+        "credential": target.credential,
     }
 
 

@@ -20,6 +20,7 @@ from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.model.recording import Attempt
 from llm_latency_lens.model.vitals import Vitals
 from llm_latency_lens.runner.engine import Engine
+from llm_latency_lens.runner.file_limit import raise_file_limit
 from llm_latency_lens.runner.heartbeat import Heartbeat
 from llm_latency_lens.runner.messages import (
     Abort,
@@ -42,6 +43,7 @@ from llm_latency_lens.runner.scheduling import ask_for_short_slices
 from llm_latency_lens.runner.wallet import Wallet
 from llm_latency_lens.transport.exchange import LiveTransport
 from llm_latency_lens.transport.poller import Poller
+from llm_latency_lens.transport.resolve import Resolver
 from llm_latency_lens.transport.stamps import kernel_stamps_offered
 from llm_latency_lens.units import MonoNs
 
@@ -104,10 +106,13 @@ class Worker:
             self._handlers[type(message)](message)
 
     def _on_order(self, order: Order) -> None:
-        ports = frozenset((arm.target.proxy or arm.target.base_url).port for arm in order.arms)
+        ports = frozenset(arm.target.first_hop.port for arm in order.arms)
         poller = Poller(order.stamps, ports)
         for target in (arm.target for arm in order.arms):
-            transport = LiveTransport(target.tls, target.proxy, reuse=order.reuse, poller=poller)
+            resolver = Resolver(order.worker if target.spread_addresses else None)
+            transport = LiveTransport(
+                target.tls, target.proxy, resolver=resolver, reuse=order.reuse, poller=poller
+            )
             transport.prepare(target.base_url)
             self._transports.append(transport)
         self._wallet = Wallet(self._ask) if order.cap is not None else None
@@ -215,7 +220,7 @@ def main(argv: list[str]) -> None:
     """Run a worker on the socket whose file descriptor is the first argument."""
     sock = socket.socket(fileno=int(argv[1]))
     sock.setblocking(False)
-    _raise_file_limit()
+    raise_file_limit()
     ask_for_short_slices()
     with (
         contextlib.suppress(KeyboardInterrupt),
@@ -231,18 +236,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def _raise_file_limit() -> None:
-    """A connection is a file: take as many as this user may have."""
-    try:
-        import resource  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

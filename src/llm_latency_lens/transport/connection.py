@@ -5,39 +5,30 @@ else; whatever goes wrong in it ends the exchange as a recording, never as an ex
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
-import struct
-import sys
 import time
-
-from msgspec import Struct
 
 from llm_latency_lens.model.recording import ConnectionFacts, EndKind, Recording
 from llm_latency_lens.transport.arrivals import READ_SIZE, Arrivals, Piece
+from llm_latency_lens.transport.closing import closed_unanswered
+from llm_latency_lens.transport.desync import EarlyCheck, is_answer
 from llm_latency_lens.transport.link import Link
+from llm_latency_lens.transport.origin import Origin
 from llm_latency_lens.transport.poller import Poller, Read
 from llm_latency_lens.transport.stamps import ANCILLARY_SIZE
+from llm_latency_lens.transport.stream_end import QUIET_NS
 from llm_latency_lens.transport.tape import Tape
+from llm_latency_lens.transport.tcp_info import tcp_info
+from llm_latency_lens.transport.tls import TlsLayer
+from llm_latency_lens.transport.tls_failure import alert
 from llm_latency_lens.transport.upload import (
     FIRST_FLIGHT,
     take_acknowledgement,
     unacknowledged,
     watch_acknowledgements,
 )
-
-_TCP_INFO_SIZE = 192
-_TCP_RTT, _TCP_RETRANS, _TCP_MIN_RTT = 68, 100, 148
-_U32 = struct.Struct("=I").unpack_from
-
-
-class Origin(Struct, frozen=True, kw_only=True):
-    """What is known of a connection from its making on."""
-
-    id: int
-    remote: str
-    family: str
-    proxy: str | None = None
 
 
 class Connection:
@@ -46,6 +37,7 @@ class Connection:
     __slots__ = (
         "_arrivals",
         "_done",
+        "_early",
         "_handle",
         "_kernel",
         "_last_activity",
@@ -84,6 +76,7 @@ class Connection:
         self._total_at = 0
         self._handle: asyncio.TimerHandle | None = None
         self._arrivals = Arrivals(link, poller)
+        self._early = EarlyCheck(link.sock, poller.kernel)
         self._poller = poller
         poller.add(link.sock.fileno(), self)
 
@@ -99,6 +92,7 @@ class Connection:
         """
         idle_before = time.monotonic_ns() - self.idle_since if self.idle_since else None
         self._tape = tape
+        tape.end = self._finish
         self._total_at = total_at
         self.answering = False
         self._done = self._loop.create_future()
@@ -112,16 +106,17 @@ class Connection:
             self.close()
             raise
         finally:
+            # Behind a part of a request the next one would be taken for the rest of it.
+            unsent = self._writing
             self._rest()
-        if (
-            idle_before is not None
-            and kind in (EndKind.RESET, EndKind.TRUNCATED)
-            and tape.response.head is None
-        ):
-            kind, detail = EndKind.STALE_CONNECTION, detail or "the kept connection was closed"
-        facts = self._facts(idle_before)
         response = tape.response
-        if kind is not EndKind.COMPLETE or not response.keep_alive or response.extra_bytes:
+        self._poller.unasked += response.answers_again
+        if response.head is None:
+            reused = idle_before is not None
+            kind, detail = closed_unanswered(kind, detail, reused=reused, began=self.answering)
+        facts = self._facts(idle_before)
+        reusable = response.keep_alive and not response.extra_bytes and not unsent
+        if kind is not EndKind.COMPLETE or not reusable:
             self.close()
         return tape.recording(kind, detail, facts)
 
@@ -137,6 +132,13 @@ class Connection:
             ended = True
         if ended or not self._layers:
             self.close()
+        while self.alive:
+            read = self.receive()
+            if isinstance(read, BlockingIOError):
+                break
+            self.handle(read, 0)
+        if self._holds_part():
+            self.close()
         return self.alive
 
     def close(self) -> None:
@@ -144,6 +146,9 @@ class Connection:
         if not self.alive:
             return
         self.alive = False
+        if self._layers and not self._writing:
+            with contextlib.suppress(OSError):
+                self._sock.send(self._encrypted(self._layers[-1].end(), self._layers[:-1]))
         self._stop_writing()
         self._poller.remove(self._sock.fileno())
         self._arrivals.forget()
@@ -151,8 +156,7 @@ class Connection:
 
     def _send(self, payload: bytes, tape: Tape) -> None:
         tape.request_bytes = len(payload)
-        for layer in reversed(self._layers):
-            payload = layer.encrypt(payload)
+        payload = self._encrypted(payload, self._layers)
         if len(payload) > FIRST_FLIGHT:
             watch_acknowledgements(self._sock, arrivals=self._kernel.wanted)
             self._unacknowledged = len(payload)
@@ -171,6 +175,12 @@ class Connection:
         self._pending = memoryview(payload)[count:]
         self._writing = True
         self._poller.watch_writing(self._sock.fileno(), self, wanted=True)
+
+    @staticmethod
+    def _encrypted(data: bytes, layers: tuple[TlsLayer, ...]) -> bytes:
+        for layer in reversed(layers):
+            data = layer.encrypt(data) if data else data
+        return data
 
     def write(self) -> None:
         """Write more of the request; the socket has room."""
@@ -227,7 +237,6 @@ class Connection:
 
     def _take(self, tape: Tape, read: tuple[bytes, int, int], earliest: int) -> None:
         self._last_activity = read[1]
-        self.answering = True
         # No byte of the answer can have arrived before the request was sent.
         earliest = max(earliest, tape.at("sent") or 0)
         for piece in self._arrivals.pieces(read, earliest):
@@ -236,26 +245,44 @@ class Connection:
     def _take_piece(self, tape: Tape, piece: Piece) -> None:
         data, user, kernel, earliest = piece
         if self._layers:
-            for layer in self._layers:
-                data = layer.decrypt(data)
-            self._answer_tls()
+            data = self._decrypted(tape, data)
             if not data:
                 return
-            if earliest < kernel and any(layer.holds_part_of_a_record for layer in self._layers):
-                # The last whole record may have come in an earlier segment than the read's last.
-                kernel = 0
+        if not self.answering and not self._begins(tape, (data, user, kernel or user)):
+            return
+        if self._layers and earliest < kernel and self._holds_part():
+            # The last whole record may have come in an earlier segment than the read's last.
+            kernel = 0
         failure = tape.read(data, user, kernel, earliest)
         if failure is not None:
             self._finish(*failure)
         elif tape.response.complete:
             self._finish(EndKind.COMPLETE, "")
 
+    def _decrypted(self, tape: Tape, data: bytes) -> bytes:
+        for layer in self._layers:
+            data = layer.decrypt(data)
+        self._answer_tls()
+        if not data and self._layers[-1].closed:
+            self._finish(tape.response.end_of_connection(), "")
+        return data
+
+    def _holds_part(self) -> bool:
+        """Whether bytes came that do not make a whole TLS record yet."""
+        return any(layer.holds_part_of_a_record for layer in self._layers)
+
+    def _begins(self, tape: Tape, read: tuple[bytes, int, int]) -> bool:
+        """Whether the first bytes that came can be those of an answer; ends the exchange where not."""
+        self.answering = True
+        ending = self._early.ending(read, tape.at("sent") or 0)
+        if ending is not None:
+            self._finish(*ending)
+        return ending is None
+
     def _answer_tls(self) -> None:
         """Post-handshake messages (key updates) want an answer; it is small and goes at once."""
         for index, layer in enumerate(self._layers):
-            reply = layer.outgoing()
-            for outer in reversed(self._layers[:index]):
-                reply = outer.encrypt(reply) if reply else reply
+            reply = self._encrypted(layer.outgoing(), self._layers[:index])
             if reply:
                 self._sock.send(reply)
 
@@ -264,17 +291,33 @@ class Connection:
         self._arrivals.pieces(read, 0)
         data = read[0]
         for layer in self._layers:
-            data = layer.decrypt(data) if data else data
-            if not data:
-                return
+            if data:
+                data = layer.decrypt(data)
+                if not data and not layer.closed:
+                    return
+        self._poller.unasked += is_answer(data)
         self.close()
 
     def _on_broken(self, error: OSError) -> None:
-        kind = EndKind.RESET if isinstance(error, ConnectionError) else EndKind.TRUNCATED
         if self._tape is None:
             self.close()
+        elif isinstance(error, ssl.SSLError) and not self.answering:
+            self._finish(*alert(error, f"TLS with {self.origin.remote} ended"))
         else:
+            kind = EndKind.RESET if isinstance(error, ConnectionError) else EndKind.TRUNCATED
             self._finish(kind, _words(error))
+
+    def look(self, now: int, *, seldom: bool) -> None:
+        """Look whether the stream is over though HTTP's end did not come; called 20 times a second.
+
+        Only a response that has gone quiet is looked at, any other once a second (`seldom`).
+        """
+        tape, quiet = self._tape, now - self._last_activity >= QUIET_NS
+        if tape is None or not (quiet or seldom or tape.stream.ended_at):
+            return
+        if tape.stream.is_over(tape.response, self._last_activity, now):
+            words = "the stream ended and the response did not: the connection was left open"
+            self._finish(EndKind.LEFT_OPEN, words)
 
     def _watch(self) -> None:
         """One timer looks after both deadlines; a read costs it nothing."""
@@ -282,17 +325,21 @@ class Connection:
         if tape is None or done is None or done.done():
             return
         now = time.monotonic_ns()
-        idle_at = self._last_activity + tape.limits.idle_timeout
+        allowed = tape.limits.idle_timeout
         if now >= self._total_at:
             self._finish(
                 EndKind.TOTAL_TIMEOUT, f"not finished after {_seconds(tape.limits.total_timeout)}"
             )
-        elif now >= idle_at and not self._has_uploaded(tape, now):
-            self._finish(EndKind.IDLE_TIMEOUT, f"no byte for {_seconds(tape.limits.idle_timeout)}")
+        elif now >= self._active_at(tape) + allowed and not self._has_uploaded(tape, now):
+            what = "nothing but keep-alives" if tape.stream.idling else "no byte"
+            self._finish(EndKind.IDLE_TIMEOUT, f"{what} for {_seconds(allowed)}")
         else:
-            idle_at = self._last_activity + tape.limits.idle_timeout
-            delay = (min(idle_at, self._total_at) - now) / 1e9
+            delay = (min(self._active_at(tape) + allowed, self._total_at) - now) / 1e9
             self._handle = self._loop.call_later(delay + 0.001, self._watch)
+
+    def _active_at(self, tape: Tape) -> int:
+        """When something last happened that lets more be expected."""
+        return tape.stream.content_at if tape.stream.idling else self._last_activity
 
     def _has_uploaded(self, tape: Tape, now: int) -> bool:
         """Whether the peer took more of a large request since the last activity that is known."""
@@ -324,37 +371,19 @@ class Connection:
         self.idle_since = time.monotonic_ns()
 
     def _facts(self, idle_before: int | None) -> ConnectionFacts:
-        inner = self._layers[-1] if self._layers else None
-        rtt, rtt_min, retransmits = self._tcp_info()
-        return ConnectionFacts(
-            id=self.origin.id,
-            reused=idle_before is not None,
-            remote=self.origin.remote,
-            family=self.origin.family,
-            proxy=self.origin.proxy,
-            tls_version=inner.version if inner else None,
-            tls_cipher=inner.cipher if inner else None,
-            tls_resumed=inner.resumed if inner else None,
+        info = tcp_info(self._sock) if self.alive else None
+        unasked, self._poller.unasked = self._poller.unasked, 0
+        before = self._retransmits
+        if info is not None:
+            self._retransmits = info.retransmits
+        return self.origin.facts(
             idle_before=idle_before,
-            rtt=rtt,
-            rtt_min=rtt_min,
-            retransmits=retransmits,
+            tls=self._layers[-1] if self._layers else None,
+            info=info,
+            retransmits=self._retransmits - before,
             packets=self._arrivals.watched,
+            unasked=unasked,
         )
-
-    def _tcp_info(self) -> tuple[int | None, int | None, int | None]:
-        """Smoothed and least round-trip time (ns), and the retransmits of this exchange (Linux)."""
-        if sys.platform != "linux" or not self.alive:
-            return None, None, None
-        try:
-            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
-        except OSError:
-            return None, None, None
-        if len(info) < _TCP_MIN_RTT + 4:
-            return None, None, None
-        total = _U32(info, _TCP_RETRANS)[0]
-        retransmits, self._retransmits = total - self._retransmits, total
-        return _U32(info, _TCP_RTT)[0] * 1000, _U32(info, _TCP_MIN_RTT)[0] * 1000, retransmits
 
 
 def _seconds(ns: int) -> str:

@@ -14,14 +14,16 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from llm_latency_lens.model.recording import EndKind
-from llm_latency_lens.model.request import Limits, TlsOptions, Url
-from llm_latency_lens.transport.connection import Connection, Origin
+from llm_latency_lens.model.request import Limits, Proxy, TlsOptions, Url
+from llm_latency_lens.transport.connection import Connection
 from llm_latency_lens.transport.link import Link
+from llm_latency_lens.transport.origin import Origin
 from llm_latency_lens.transport.poller import Poller
+from llm_latency_lens.transport.proxy import ProxyRefused, open_tunnel
 from llm_latency_lens.transport.resolve import Address, Resolver
-from llm_latency_lens.transport.response import Response
 from llm_latency_lens.transport.tape import Tape
 from llm_latency_lens.transport.tls import TlsLayer, make_context
+from llm_latency_lens.transport.tls_failure import handshake_failure
 
 T = TypeVar("T")
 
@@ -57,7 +59,7 @@ class Dialer:
     def __init__(
         self,
         tls: TlsOptions,
-        proxy: Url | None,
+        proxy: Proxy | None,
         poller: Poller,
         resolver: Resolver,
     ) -> None:
@@ -86,22 +88,37 @@ class Dialer:
             async with asyncio.timeout(allowed / 1e9):
                 return await self._dial(url, tape)
         except TimeoutError:
-            words = f"no connection to {url.authority} within {allowed / 1e9:g} s"
-            raise DialError(EndKind.CONNECT_TIMEOUT, words) from None
+            kind, words = self._late(url, tape)
+            raise DialError(kind, f"{words} within {allowed / 1e9:g} s") from None
+
+    def _late(self, url: Url, tape: Tape) -> tuple[EndKind, str]:
+        """Which step of connecting did not end in time."""
+        first = self._proxy.url if self._proxy else url
+        if tape.at("tls_begin"):
+            return EndKind.CONNECT_TIMEOUT, f"{url.authority} did not finish the TLS handshake"
+        if tape.at("proxy_begin"):
+            return EndKind.PROXY_FAILED, f"proxy {first.authority} did not answer CONNECT"
+        if tape.at("tcp_begin"):
+            kind, what = EndKind.CONNECT_TIMEOUT, f"no TCP connection to {first.authority}"
+        else:
+            kind, what = EndKind.DNS_FAILED, f"no address for {first.host}"
+        return (EndKind.PROXY_FAILED, f"proxy: {what}") if self._proxy else (kind, what)
 
     def prepare(self, url: Url) -> None:
         """Load trust now, some 20 ms, so that no handshake's time contains it. Raises UsageError."""
-        if "https" in {url.scheme, self._proxy.scheme if self._proxy else ""}:
+        if "https" in {url.scheme, self._proxy.url.scheme if self._proxy else ""}:
             self._tls_context()
+
+    def context_for(self, url: Url) -> ssl.SSLContext | None:
+        """The TLS configuration of connections to `url`; None where they are plain."""
+        return self._tls_context() if url.scheme == "https" else None
 
     async def _dial(self, url: Url, tape: Tape) -> Connection:
         self.prepare(url)
-        first = self._proxy or url
-        addresses = await self._resolve(first, tape)
-        tape.mark("tcp_begin")
-        sock, address = await _translated(lambda: _connect_any(addresses), first)
-        self._poller.kernel.enable(sock)
-        tape.mark("tcp_end")
+        try:
+            addresses, sock, address = await self._connect(tape, url)
+        except DialError as error:
+            raise self._of_first_hop(error) from None
         packets = self._poller.packets
         try:
             link = Link(sock, packets.watch(sock) if packets is not None else None)
@@ -109,15 +126,41 @@ class Dialer:
                 await self._through_proxy(self._proxy, url, link, tape)
             if url.scheme == "https":
                 tape.mark("tls_begin")
-                layer = TlsLayer(
-                    self._tls_context(), url.host, self._sessions.get((url.host, url.port))
-                )
-                await _translated(lambda: link.start_tls(layer), url)
+                await self._start_tls(link, url, self._sessions.get((url.host, url.port)))
                 tape.mark("tls_end")
-            return Connection(link, self._origin(address), self._poller)
+            alike = sum(other.family == address.family for other in addresses)
+            origin = self._origin(address, alike)
+            return Connection(link, origin, self._poller)
         except BaseException:
             sock.close()
             raise
+
+    async def _connect(self, tape: Tape, url: Url) -> tuple[list[Address], socket.socket, Address]:
+        """DNS and TCP, to the proxy where there is one."""
+        first = self._proxy.url if self._proxy else url
+        addresses = await self._resolve(first, tape)
+        tape.mark("tcp_begin")
+        sock, address = await _translated(lambda: _connect_any(addresses), first)
+        self._poller.kernel.enable(sock)
+        tape.mark("tcp_end")
+        return addresses, sock, address
+
+    def _of_first_hop(self, error: DialError) -> DialError:
+        """What went wrong on the way to the proxy is the proxy's matter, unless it is this machine's."""
+        if self._proxy is None or error.kind is EndKind.CLIENT_ERROR:
+            return error
+        return DialError(EndKind.PROXY_FAILED, f"proxy: {error.detail}")
+
+    async def _start_tls(self, link: Link, url: Url, session: ssl.SSLSession | None = None) -> None:
+        layer = TlsLayer(self._tls_context(), url.host, session)
+        where = url.authority
+        try:
+            await link.start_tls(layer)
+        except ssl.SSLError as error:
+            raise DialError(*handshake_failure(error, layer.first, where)) from None
+        except OSError as error:
+            words = f"{where} broke off the TLS handshake: {error.strerror or error}"
+            raise DialError(EndKind.TLS_FAILED, words) from None
 
     async def _resolve(self, url: Url, tape: Tape) -> list[Address]:
         literal = self._resolver.literal(url.host, url.port)
@@ -135,27 +178,21 @@ class Dialer:
         tape.mark("dns_end")
         return addresses
 
-    async def _through_proxy(self, proxy: Url, url: Url, link: Link, tape: Tape) -> None:
+    async def _through_proxy(self, proxy: Proxy, url: Url, link: Link, tape: Tape) -> None:
+        """TLS to the proxy where it speaks it, and a tunnel where the target does (RFC 9110, 9.3.6)."""
+        if url.scheme == "http" and proxy.url.scheme == "http":
+            return
         tape.mark("proxy_begin")
-        if proxy.scheme == "https":
-            layer = TlsLayer(self._tls_context(), proxy.host)
-            await _translated(lambda: link.start_tls(layer), proxy)
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}", "", ""]
-        response = Response(tape.limits.max_head)
-        try:
-            await link.send("\r\n".join(lines).encode("ascii"))
-            while response.head is None and response.failure is None:
-                data = await link.receive()
-                if not data:
-                    break
-                response.feed(data)
-        except OSError as error:
-            raise DialError(EndKind.PROXY_FAILED, f"proxy {proxy.authority}: {error}") from None
-        status = response.head.status if response.head else None
-        if status is None or not 200 <= status < 300:
-            said = f"answered {status}" if status else "did not answer"
-            raise DialError(EndKind.PROXY_FAILED, f"proxy {proxy.authority} {said} to CONNECT")
+        if proxy.url.scheme == "https":
+            try:
+                await self._start_tls(link, proxy.url)
+            except DialError as error:
+                raise self._of_first_hop(error) from None
+        if url.scheme == "https":
+            try:
+                await open_tunnel(link, proxy, url, tape.limits.max_head)
+            except ProxyRefused as error:
+                raise DialError(EndKind.PROXY_FAILED, str(error)) from None
         tape.mark("proxy_end")
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -163,7 +200,7 @@ class Dialer:
             self._context = make_context(self._tls)
         return self._context
 
-    def _origin(self, address: Address) -> Origin:
+    def _origin(self, address: Address, addresses: int) -> Origin:
         host, port = address.sockaddr[:2]
         family = "ipv6" if address.family == socket.AF_INET6 else "ipv4"
         host = f"[{host}]" if family == "ipv6" else host
@@ -171,7 +208,8 @@ class Dialer:
             id=next(self._ids),
             remote=f"{host}:{port}",
             family=family,
-            proxy=self._proxy.authority if self._proxy else None,
+            proxy=self._proxy.url.authority if self._proxy else None,
+            addresses=addresses,
         )
 
 
@@ -224,16 +262,10 @@ async def _connect(address: Address) -> Connected:
 
 
 async def _translated(step: Callable[[], Awaitable[T]], url: Url) -> T:
-    """Foreign exceptions become ours here and only here."""
+    """Foreign exceptions of connecting become ours."""
     where = url.authority
     try:
         return await step()
-    except ssl.SSLCertVerificationError as error:
-        words = f"the certificate of {where} can't be trusted: {error.verify_message}"
-        raise DialError(EndKind.TLS_FAILED, words) from None
-    except ssl.SSLError as error:
-        words = f"no TLS with {where}: {error.reason or error.strerror or error}"
-        raise DialError(EndKind.TLS_FAILED, words) from None
     except OSError as error:
         kind = _KIND_OF_ERRNO.get(error.errno or 0, EndKind.UNREACHABLE)
         words = os.strerror(error.errno) if error.errno else str(error)

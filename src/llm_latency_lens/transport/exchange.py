@@ -7,11 +7,17 @@ import asyncio
 import time
 from typing import Protocol
 
-from llm_latency_lens.model.recording import EndKind, Recording
-from llm_latency_lens.model.request import HttpRequest, Limits, TlsOptions, Url
+import msgspec
+
+from llm_latency_lens.model.recording import Ending, EndKind, Recording
+from llm_latency_lens.model.request import HttpRequest, Limits, Proxy, TlsOptions, Url
+from llm_latency_lens.transport.connection import Connection
+from llm_latency_lens.transport.desync import AnswerIds
 from llm_latency_lens.transport.dial import Dialer, DialError
 from llm_latency_lens.transport.poller import Poller
 from llm_latency_lens.transport.pool import PROBATION_NS, Pool
+from llm_latency_lens.transport.probe import other_protocol
+from llm_latency_lens.transport.proxy import proxy_headers
 from llm_latency_lens.transport.resolve import Resolver
 from llm_latency_lens.transport.tape import Tape
 
@@ -39,29 +45,29 @@ class LiveTransport:
     def __init__(
         self,
         tls: TlsOptions | None = None,
-        proxy: Url | None = None,
+        proxy: Proxy | None = None,
         *,
         resolver: Resolver | None = None,
         reuse: bool = True,
         probation: int = PROBATION_NS,
         poller: Poller | None = None,
     ) -> None:
-        self._dialer = Dialer(
-            tls or TlsOptions(),
-            proxy,
-            poller or Poller(),
-            resolver or Resolver(),
-        )
-        self._pool = Pool(probation)
+        self._poller = poller or Poller()
+        self._proxy = proxy
+        resolver = resolver or Resolver()
+        self._dialer = Dialer(tls or TlsOptions(), proxy, self._poller, resolver)
+        self._pool = Pool(probation, rotate=resolver.rotates)
+        self._ids = AnswerIds()
+        self._probe: asyncio.Task[tuple[EndKind, str] | None] | None = None
         self._reuse = reuse
         self._active: set[asyncio.Task[object]] = set()
         self._aborting = False
 
     async def exchange(self, request: HttpRequest, limits: Limits) -> Recording:
         """Send `request` over an idle connection or a new one, and record what comes back."""
-        tape = Tape(limits)
+        tape = Tape(limits, request.dialect, self._poller.bodies)
         total_at = time.monotonic_ns() + limits.total_timeout
-        payload = serialise(request)
+        payload = serialise(request, self._proxy)
         task = asyncio.current_task()
         if task is not None:
             self._active.add(task)
@@ -109,6 +115,8 @@ class LiveTransport:
     def close(self) -> None:
         """Close all idle connections."""
         self._pool.close()
+        if self._probe is not None:
+            self._probe.cancel()
 
     async def _exchange(self, url: Url, payload: bytes, tape: Tape, total_at: int) -> Recording:
         connection = self._pool.take(url) if self._reuse else None
@@ -117,22 +125,56 @@ class LiveTransport:
         recording = await connection.roundtrip(payload, tape, total_at)
         if recording.ending.kind is EndKind.STALE_CONNECTION:
             self._pool.distrust(url)
-        if connection.alive:
+        if recording.head is None:
+            recording = await self._explained(recording, connection, url)
+        else:
+            recording = self._checked(recording, connection, payload)
             self._dialer.keep_session(url, connection)
-            if self._reuse:
-                self._pool.give(url, connection)
-            else:
-                connection.close()
+        if not connection.alive:
+            self._ids.forget(connection.origin.id)
+        elif self._reuse:
+            self._pool.give(url, connection)
+        else:
+            connection.close()
         return recording
 
+    async def _explained(self, recording: Recording, connection: Connection, url: Url) -> Recording:
+        """The recording; where a new connection was closed without a byte, with the reason if it shows."""
+        facts, origin = recording.connection, connection.origin
+        closed = recording.ending.kind in (EndKind.TRUNCATED, EndKind.RESET)
+        if not closed or facts is None or origin.proxy is not None or connection.answering:
+            return recording
+        if self._probe is None:
+            address = origin.remote.rpartition(":")[0].strip("[]")
+            work = other_protocol(url, address, self._dialer.context_for(url))
+            self._probe = asyncio.create_task(work)
+        found = await asyncio.shield(self._probe)
+        if found is None:
+            return recording
+        kind, words = found
+        detail = f"{recording.ending.detail}: {words}"
+        return msgspec.structs.replace(recording, ending=Ending(kind, detail))
 
-def serialise(request: HttpRequest) -> bytes:
-    """The bytes of an HTTP/1.1 request: head and body."""
-    lines = [
-        f"{request.method} {request.url.path or '/'} HTTP/1.1",
-        f"Host: {request.url.authority}",
-        *(f"{name}: {value}" for name, value in request.headers),
-    ]
+    def _checked(self, recording: Recording, connection: Connection, payload: bytes) -> Recording:
+        """The recording; where its answer has been given before, it and the connection are not used."""
+        if not self._ids.repeats(connection.origin.id, payload, recording):
+            return recording
+        connection.close()
+        words = "the answer has the id of the one before it on this connection, to another request"
+        return msgspec.structs.replace(recording, ending=Ending(EndKind.DESYNCHRONISED, words))
+
+
+def serialise(request: HttpRequest, proxy: Proxy | None = None) -> bytes:
+    """The bytes of an HTTP/1.1 request: head and body; what goes to a proxy in plain names its target."""
+    url, target = request.url, request.url.path or "/"
+    lines: list[str] = []
+    if proxy is not None and url.scheme == "http":
+        target = f"{url.scheme}://{url.authority}{target}"
+        lines = proxy_headers(proxy)
+    if not any(name.lower() == "host" for name, _ in request.headers):
+        lines.insert(0, f"Host: {url.authority}")
+    lines.insert(0, f"{request.method} {target} HTTP/1.1")
+    lines += [f"{name}: {value}" for name, value in request.headers]
     if request.body or request.method == "POST":
         lines.append(f"Content-Length: {len(request.body)}")
     lines += ["", ""]

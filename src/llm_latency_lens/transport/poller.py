@@ -15,6 +15,7 @@ from typing import Protocol
 
 from llm_latency_lens.model.recording import StampSource
 from llm_latency_lens.transport.awake import AwakeTime
+from llm_latency_lens.transport.budget import BodyBudget
 from llm_latency_lens.transport.packets import PacketRing
 from llm_latency_lens.transport.stamps import KernelClock
 
@@ -23,6 +24,8 @@ Read = tuple[bytes, int, int] | OSError
 
 _MOST_EVENTS = 4096
 _TICK_S = 0.01
+_LOOK_EVERY, _SELDOM_EVERY = 5, 100
+"""Ticks between two looks at quiet responses, and at all."""
 _LONGEST_SLEEP_NS = 14_000_000
 """While answers are awaited the thread never sleeps longer in the event loop: a tick wakes it."""
 RESOLUTION_NS = 100_000
@@ -50,6 +53,10 @@ class Readable(Protocol):
         """Look at what was read; none of it had arrived by the instant `earliest`."""
         ...
 
+    def look(self, now: int, *, seldom: bool) -> None:
+        """Look at a response while nothing comes, or (`seldom`) all the same."""
+        ...
+
 
 def _answering(connection: Readable) -> bool:
     return connection.answering
@@ -65,6 +72,8 @@ class Poller:
     Attributes:
         kernel: the kernel's stamps, where they are wanted.
         packets: the ring of packets, where their stamps are wanted.
+        bodies: what the responses under way hold.
+        unasked: answers that nobody asked for, and that no exchange has told of yet.
 
     Raises:
         UsageError: packet stamps are wanted, and this process may not have them.
@@ -79,14 +88,20 @@ class Poller:
         "_loop",
         "_polled",
         "_ticking",
+        "_ticks",
+        "bodies",
         "kernel",
         "packets",
+        "unasked",
     )
 
     def __init__(self, stamps: StampSource = "auto", ports: frozenset[int] = frozenset()) -> None:
         self.kernel = KernelClock(stamps)
         self.packets = PacketRing(ports) if stamps == "packet" else None
+        self.bodies = BodyBudget()
+        self.unasked = 0
         self._awaited = 0
+        self._ticks = 0
         self._ticking: asyncio.TimerHandle | None = None
         self._connections: dict[int, Readable] = {}
         self._epoll: select.epoll | None = None
@@ -96,7 +111,7 @@ class Poller:
 
     def add(self, fd: int, connection: Readable) -> None:
         """Read `connection` whenever its socket `fd` has something."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self._connections[fd] = connection
         if sys.platform != "linux":
             loop.add_reader(fd, self._read_one(connection))
@@ -106,7 +121,6 @@ class Poller:
             self._polled = time.monotonic_ns()
             self._awake.since_last_call()
             loop.add_reader(self._epoll.fileno(), self._on_ready)
-        self._loop = loop
         self._epoll.register(fd, select.EPOLLIN)
 
     def remove(self, fd: int) -> None:
@@ -142,7 +156,7 @@ class Poller:
     def await_answer(self) -> None:
         """An answer is awaited from now on: poll at least every ten milliseconds."""
         self._awaited += 1
-        if self._ticking is None and self._epoll is not None and self._loop is not None:
+        if self._ticking is None and self._loop is not None:
             self._ticking = self._loop.call_later(_TICK_S, self._tick)
 
     def end_answer(self) -> None:
@@ -163,9 +177,17 @@ class Poller:
 
     def _tick(self) -> None:
         self._ticking = None
-        if self._awaited and self._epoll is not None and self._loop is not None:
+        if self._awaited and self._connections and self._loop is not None:
             self._ticking = self._loop.call_later(_TICK_S, self._tick)
             self._on_ready()
+            self._ticks += 1
+            if self._ticks % _LOOK_EVERY == 0:
+                self._look(seldom=self._ticks % _SELDOM_EVERY == 0)
+
+    def _look(self, *, seldom: bool) -> None:
+        now = time.monotonic_ns()
+        for connection in tuple(self._connections.values()):
+            connection.look(now, seldom=seldom)
 
     def _on_ready(self) -> None:
         epoll = self._epoll

@@ -28,10 +28,15 @@ class _Shelf:
 
 
 class Pool:
-    """Idle connections by scheme, host and port; `probation` in ns."""
+    """Idle connections by scheme, host and port; `probation` in ns.
 
-    def __init__(self, probation: int = PROBATION_NS) -> None:
+    With `rotate` the connection used longest ago is taken, so that all of them, and the addresses that
+    they go to, have their turn.
+    """
+
+    def __init__(self, probation: int = PROBATION_NS, *, rotate: bool = False) -> None:
         self._probation = probation
+        self._next = 0 if rotate else -1
         self._shelves: dict[tuple[str, str, int], _Shelf] = {}
 
     def take(self, url: Url) -> Connection | None:
@@ -43,7 +48,7 @@ class Pool:
             shelf.trusted = oldest is not None and time.monotonic_ns() - oldest >= shelf.probation
         # Only the one that is taken is asked (a system call): asking all takes a millisecond at 512.
         while shelf.trusted and shelf.idle:
-            connection = shelf.idle.pop()
+            connection = shelf.idle.pop(self._next)
             if connection.is_open():
                 return connection
         return None

@@ -19,9 +19,13 @@ class Address(Struct, frozen=True):
 
 
 class Resolver:
-    """The system's resolver with a short memory; simultaneous questions share one lookup."""
+    """The system's resolver with a short memory; simultaneous questions share one lookup.
 
-    def __init__(self) -> None:
+    With `rotate_from` each connection leads with another of a name's addresses, beginning with that one.
+    """
+
+    def __init__(self, rotate_from: int | None = None) -> None:
+        self._turn = rotate_from
         self._known: dict[tuple[str, int], tuple[int, list[Address]]] = {}
         self._asking: dict[tuple[str, int], asyncio.Task[list[Address]]] = {}
 
@@ -41,7 +45,7 @@ class Resolver:
         found = self._known.get((host, port))
         if found is None or time.monotonic_ns() - found[0] > _KEEP_NS:
             return None
-        return found[1]
+        return self._rotated(found[1])
 
     def remember(self, host: str, port: int, addresses: list[Address]) -> None:
         """Take `addresses` as the answer for the next half minute, as if the system had given it."""
@@ -56,7 +60,19 @@ class Resolver:
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         addresses = await asyncio.shield(task)
         self.remember(host, port, addresses)
-        return addresses
+        return self._rotated(addresses)
+
+    @property
+    def rotates(self) -> bool:
+        """Whether connections are spread over a name's addresses."""
+        return self._turn is not None
+
+    def _rotated(self, addresses: list[Address]) -> list[Address]:
+        if self._turn is None or len(addresses) < 2:
+            return addresses
+        first = self._turn % len(addresses)
+        self._turn += 1
+        return addresses[first:] + addresses[:first]
 
 
 async def _look_up(host: str, port: int) -> list[Address]:

@@ -5,6 +5,7 @@ from typing import Any
 import httptools
 
 from llm_latency_lens.model.recording import EndKind, Head
+from llm_latency_lens.transport.first_bytes import quoted, recognise
 
 _BODYLESS = frozenset({204, 304})
 
@@ -23,6 +24,7 @@ class Response:
         "_informational",
         "_max_head",
         "_parser",
+        "answers_again",
         "body",
         "complete",
         "extra_bytes",
@@ -38,7 +40,7 @@ class Response:
         self.head: Head | None = None
         self.complete = False
         self.keep_alive = False
-        self.extra_bytes = False
+        self.extra_bytes = self.answers_again = False
         self.failure: tuple[EndKind, str] | None = None
         self._fields: list[tuple[str, str]] = []
         self._informational = 0
@@ -56,8 +58,7 @@ class Response:
             if self.complete:
                 self.extra_bytes = True
             else:
-                words = str(error) or "protocol upgrade"
-                self.failure = (EndKind.BAD_HTTP, f"not HTTP/1.1: {words}")
+                self.failure = self._not_http(data, str(error) or "protocol upgrade")
         if self.extra_bytes:
             del self.body[self._end :]
         if self.head is None and self.failure is None:
@@ -65,6 +66,12 @@ class Response:
             if self._fed > self._max_head:
                 words = f"response head beyond {self._max_head} bytes"
                 self.failure = (EndKind.HEAD_TOO_LARGE, words)
+
+    def _not_http(self, data: bytes, words: str) -> tuple[EndKind, str]:
+        """What the bytes are that break HTTP: another protocol, where they are the first ones."""
+        if self.head is None and not self._fed:
+            return recognise(data) or (EndKind.BAD_HTTP, f"not HTTP/1.1 but {quoted(data)}")
+        return EndKind.BAD_HTTP, f"not HTTP/1.1: {words}"
 
     def end_of_connection(self) -> EndKind:
         """What it means that the connection ends here, cleanly."""
@@ -80,11 +87,12 @@ class Response:
 
     def on_message_begin(self) -> None:
         """Httptools: a message begins; a second one nobody asked for."""
-        self.extra_bytes = self.complete
+        self.extra_bytes = self.answers_again = self.complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Httptools: one header field."""
-        self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        """Httptools: one header field; trailers are not kept."""
+        if self.head is None:
+            self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """Httptools: the head is whole; informational heads (1xx) are counted and forgotten."""

@@ -20,6 +20,8 @@ _SOFTWARE_RX = 0x18
 _BELIEVABLE_NS = 5_000_000_000
 _REFRESH_NS = 250_000_000
 _BRACKETS = 5
+_SLIPPED_NS = 50_000
+"""Two mappings of clocks that were not set differ by less."""
 
 _SECONDS_NS = struct.Struct("=qq").unpack_from
 
@@ -67,6 +69,12 @@ class KernelClock:
             return
         self._mapped_at = now
         self._offset = min(_bracketed() for _ in range(_BRACKETS))[1]
+
+    def holds(self) -> bool:
+        """Whether the mapping is still true: the wall clock was not set since; maps anew."""
+        before, self._mapped_at = self._offset, time.monotonic_ns()
+        self._offset = min(_bracketed() for _ in range(_BRACKETS))[1]
+        return abs(self._offset - before) < _SLIPPED_NS
 
     def stamp(self, ancillary: Ancillary, user: int) -> int:
         """The kernel's stamp of a read as monotonic ns, or 0 where there is none to be believed."""

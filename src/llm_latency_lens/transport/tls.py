@@ -3,12 +3,14 @@
 Certificates and host names are always verified; there is no switch.
 """
 
+import contextlib
 import ssl
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import TlsOptions
 
 _RECORD = 65536
+_FIRST = 64
 _HEADER = 5
 """A TLS record begins with its type, version (2 bytes) and length (2 bytes)."""
 
@@ -45,9 +47,14 @@ def _words(error: OSError) -> str:
 
 
 class TlsLayer:
-    """One TLS session over bytes: what comes in is decrypted, what goes out is encrypted."""
+    """One TLS session over bytes: what comes in is decrypted, what goes out is encrypted.
 
-    __slots__ = ("_ahead", "_header", "_incoming", "_object", "_outgoing")
+    Attributes:
+        first: the beginning of what the peer answered to the handshake.
+        closed: whether the peer has said that it sends no more.
+    """
+
+    __slots__ = ("_ahead", "_header", "_incoming", "_object", "_outgoing", "closed", "first")
 
     def __init__(
         self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None
@@ -56,6 +63,8 @@ class TlsLayer:
         self._outgoing = ssl.MemoryBIO()
         self._ahead = 0
         self._header = b""
+        self.first = b""
+        self.closed = False
         self._object = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=host, session=session
         )
@@ -71,6 +80,8 @@ class TlsLayer:
     def feed(self, ciphertext: bytes) -> None:
         """Take bytes from the wire; none means that the peer closed."""
         if ciphertext:
+            if len(self.first) < _FIRST:
+                self.first += ciphertext[:_FIRST]
             self._follow(ciphertext)
             self._incoming.write(ciphertext)
         else:
@@ -88,8 +99,11 @@ class TlsLayer:
         try:
             while piece := self._object.read(_RECORD):
                 pieces.append(piece)
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            self.closed = True
+        except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:
+            self.closed = True
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     @property
@@ -112,6 +126,12 @@ class TlsLayer:
         view = memoryview(plaintext)
         while view:
             view = view[self._object.write(view) :]
+        return self._outgoing.read()
+
+    def end(self) -> bytes:
+        """Give the bytes that say we send no more; without them the session could not be resumed."""
+        with contextlib.suppress(ssl.SSLError):
+            self._object.unwrap()
         return self._outgoing.read()
 
     @property

@@ -32,6 +32,10 @@ _NAMED: dict[str, str] = {
     "x-envoy-": "Envoy",
     "x-kong-": "Kong",
     "x-litellm-": "LiteLLM",
+    "x-portkey-": "Portkey",
+    "cf-aig-": "Cloudflare AI Gateway",
+    "helicone-": "Helicone",
+    "x-amz-apigw-id": "AWS API Gateway",
     "x-vercel-id": "Vercel",
     "x-varnish": "Varnish",
     "x-served-by": "a cache",
@@ -41,6 +45,26 @@ _NAMED: dict[str, str] = {
 
 `X-Accel-*` is not among them: a server sends it to nginx, which takes it out.
 """
+
+
+_PAGES: tuple[tuple[bytes, str], ...] = (
+    (b"The server didn't respond in time.", "HAProxy"),
+    (b"No server is available to handle this request.", "HAProxy"),
+    (b"The server returned an invalid or incomplete response.", "HAProxy"),
+    (b"upstream request timeout", "Envoy"),
+    (b"upstream connect error or disconnect/reset before headers", "Envoy"),
+    (b"no healthy upstream", "Envoy"),
+    (b"The upstream server is timing out", "Kong"),
+    (b"Endpoint request timed out", "AWS API Gateway"),
+    (b"litellm.Timeout", "LiteLLM"),
+)
+"""What gateways write into their own error pages and no server behind them does."""
+
+
+def gateway_of_page(body: bytes) -> str | None:
+    """Return the gateway whose own error page `body` is; None where it is nobody's that is known."""
+    found = (f"{who} (its error page)" for words, who in _PAGES if words in body)
+    return next(found, None)
 
 
 def intermediary(head: Head | None) -> str | None:

@@ -7,6 +7,8 @@ import msgspec
 
 from llm_latency_lens.errors import UsageError
 from llm_latency_lens.model.request import HttpRequest, Image, Message, Request, Target, Tool, Url
+from llm_latency_lens.version import VERSION
+from llm_latency_lens.wire.header_fields import merge_fields
 
 SSE = "text/event-stream"
 _ENCODE = msgspec.json.Encoder().encode
@@ -29,21 +31,25 @@ Json = dict[str, Any]
 
 
 def post(target: Target, path: str, body: Json, accept: str, headers: Headers = ()) -> HttpRequest:
-    """POST `body` as JSON to `path` below the target's base URL, with the target's own headers last."""
+    """POST `body` as JSON to `path` below the target's base URL; the target's own headers replace others."""
     base = target.base_url
     if target.query:
         path += ("&" if "?" in path else "?") + target.query
     return HttpRequest(
         method="POST",
         url=Url(base.scheme, base.host, base.port, base.path + path),
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Accept", accept),
-            ("Accept-Encoding", "identity"),
-            *headers,
-            *target.headers,
+        headers=merge_fields(
+            (
+                ("User-Agent", f"llm-latency-lens/{VERSION}"),
+                ("Content-Type", "application/json"),
+                ("Accept", accept),
+                ("Accept-Encoding", "identity"),
+            ),
+            headers,
+            target.headers,
         ),
         body=_ENCODE(body),
+        dialect=target.dialect,
     )
 
 

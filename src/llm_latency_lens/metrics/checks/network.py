@@ -3,9 +3,19 @@
 import numpy as np
 
 from llm_latency_lens.metrics.checks.effect import largest_shift, shifts_of, values_of, without
-from llm_latency_lens.metrics.checks.evidence import FROM_INTENDED, QUEUE, Evidence
+from llm_latency_lens.metrics.checks.evidence import (
+    FROM_INTENDED,
+    QUEUE,
+    THROUGHPUT,
+    Evidence,
+    graded,
+)
 from llm_latency_lens.model.result import Check
 from llm_latency_lens.units import NS_PER_S, format_duration
+
+_MANY_UNASKED = 0.01
+_LEFT_OPEN = 0.1
+"""Seconds for which the end of a response is waited for behind that of its stream."""
 
 
 def retransmits(e: Evidence) -> Check | None:
@@ -31,7 +41,7 @@ def retransmits(e: Evidence) -> Check | None:
 
 def connections(e: Evidence) -> Check | None:
     """New and reused connections in one distribution of times that include connecting."""
-    new, reused = e.summary.new_connections, e.summary.reused_connections
+    new, reused = e.summary.connections.new, e.summary.connections.reused
     if not new or not reused:
         return None
     connecting = np.nan_to_num(values_of(e, "connect"))
@@ -55,4 +65,49 @@ def connections(e: Evidence) -> Check | None:
         " request is sent",
         metrics=effect.metrics,
         bound=effect.bound,
+    )
+
+
+def unasked(e: Evidence) -> Check | None:
+    """Answers that nobody asked for: which of two was the right one is not known."""
+    count, ok = e.summary.connections.unasked, e.summary.outcomes["ok"]
+    if not count or not ok:
+        return None
+    share = min(count / ok, 1.0)
+    return Check(
+        id="Q9",
+        name="unasked answers",
+        verdict="INVALID" if share > _MANY_UNASKED else "WARN",
+        value=share,
+        unit="ratio",
+        words=f"{count:,} answers came that nobody asked for: as many of the {ok:,} successful ones"
+        f" ({share:.1%}) may be answers to other requests",
+        remedy="a server or gateway answers out of order or twice: report it to its makers",
+        metrics=("*",),
+        size="unknown",
+    )
+
+
+def left_open(e: Evidence) -> Check | None:
+    """A slot of a closed loop waits a tenth of a second where an answer's connection is left open."""
+    count, busy = e.summary.flags["left_open"], e.summary.time_under_way
+    if not count or not busy or e.planned_rate is not None:
+        return None
+    share = count * _LEFT_OPEN / busy
+    verdict = graded(share, 0.01, 0.25)
+    output = e.summary.timeline.throughput().output_tokens
+    if verdict == "VALID":
+        return None
+    return Check(
+        id="Q9",
+        name="connections left open",
+        verdict=verdict,
+        value=share,
+        unit="ratio",
+        words=f"{count:,} answers left their connection open after the stream's end: the next request"
+        f" waited {format_duration(_LEFT_OPEN * NS_PER_S)} for it, which takes {share:.1%} of the"
+        " slots' time from the throughput",
+        remedy="have the server or gateway end its responses; or send at a rate (--rate)",
+        metrics=(THROUGHPUT,),
+        bound=None if output is None else output * share / max(1.0 - share, 1e-9),
     )
