@@ -15,7 +15,9 @@ from tests.support.timed_sender import TimedSender, Write
 
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.model.recording import Recording, StampSource
+from llm_latency_lens.transport.arrivals import READ_SIZE, Arrivals
 from llm_latency_lens.transport.exchange import LiveTransport
+from llm_latency_lens.transport.link import Link
 from llm_latency_lens.transport.packets import packets_permitted
 from llm_latency_lens.transport.poller import Poller, Read
 from llm_latency_lens.units import MonoNs
@@ -143,6 +145,20 @@ async def test_what_a_full_buffer_leaves_behind_is_as_old_as_the_read_before() -
     after_full = [(row, later) for row, later in itertools.pairwise(rows) if row[0] % 65536 == 0]
     assert after_full, "no read filled its buffer"
     assert all(later[3] <= row[3] for row, later in after_full)
+
+
+async def test_what_a_full_buffer_leaves_behind_is_no_younger_than_its_stamp() -> None:
+    """The stamp of a full read proves that the socket was not empty when it was thought to be."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as sock,
+        server.accept()[0],
+    ):
+        arrivals = Arrivals(Link(sock, None), Poller())
+        (full,) = arrivals.pieces((bytes(READ_SIZE), 9 * MS, 1 * MS), earliest=3 * MS)
+        (rest,) = arrivals.pieces((b"rest", 9 * MS, 8 * MS), earliest=4 * MS)
+    assert full[2:] == (1 * MS, 1 * MS)
+    assert rest[3] == 1 * MS
 
 
 async def test_own_stamps_carry_the_lateness_of_the_read() -> None:

@@ -54,8 +54,12 @@ def test_a_quick_server_holds_at_least_the_highest_rate_within_thirty_seconds(
 @pytest.mark.parametrize(
     ("behaviour", "end", "said"),
     [
-        (Behaviour(status=401), "unanswered", "the key was not accepted"),
-        (Behaviour(status=404), "unanswered", "the server refuses the request"),
+        (
+            Behaviour(status=401),
+            "unanswered",
+            "sent with no key (the environment variable OPENAI_API_KEY",
+        ),
+        (Behaviour(status=404), "unanswered", "/v1/chat/completions: refused"),
         (Behaviour(status=503), "unanswered", "the server failed"),
         (Behaviour(status=429), "quota", "the provider's limit is reached"),
     ],

@@ -1,5 +1,8 @@
 """Requests sent one at a time, before any load: how the server answers when it is idle."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
 import msgspec
 import numpy as np
 from msgspec import Struct
@@ -20,15 +23,18 @@ class Alone(Struct, frozen=True, kw_only=True):
     Attributes:
         service_time: median duration (s); None where nothing succeeded yet.
         values: each objective's median (s); None where no request has the metric.
+        missed: the objectives that single requests miss, each with its median (s).
     """
 
     service_time: float | None = None
     values: tuple[float | None, ...] = ()
+    missed: Mapping[Objective, float] = MappingProxyType({})
 
-    def missed(self, objectives: tuple[Objective, ...]) -> tuple[Objective, float] | None:
-        """An objective that single requests miss, and its median; None where there is none."""
-        pairs = zip(objectives, self.values, strict=True)
-        return next(((o, v) for o, v in pairs if v is not None and v >= o.limit), None)
+    def without(self, doubted: Iterable[Objective]) -> "Alone":
+        """The same, where nothing is said of objectives that can't be judged."""
+        left = set(self.missed) - set(doubted)
+        missed = {objective: value for objective, value in self.missed.items() if objective in left}
+        return msgspec.structs.replace(self, missed=missed)
 
 
 def alone_order(order: Order) -> Order:
@@ -50,7 +56,10 @@ def alone_of(records: list[Record], objectives: tuple[Objective, ...]) -> Alone:
     took = [r.marks.ended - (r.marks.sent or r.dequeued) for r in records]
     values = ([objective.metric.of(r) for r in records] for objective in objectives)
     known = ([v for v in column if v is not None] for column in values)
+    medians = tuple(float(np.median(column)) if column else None for column in known)
+    pairs = zip(objectives, medians, strict=True)
     return Alone(
         service_time=float(np.median(took)) / NS_PER_S,
-        values=tuple(float(np.median(column)) if column else None for column in known),
+        values=medians,
+        missed={o: median for o, median in pairs if median is not None and median >= o.limit},
     )

@@ -1,6 +1,6 @@
 """When a search ends before its bracket is found: a table of reasons, each with its words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -33,8 +33,7 @@ class Facts(Struct, frozen=True, kw_only=True):
         before: the explanation of the step before it, where that was undecided.
         refused: in how many steps, the latest included, every request has failed.
         ever_passed: some rate has passed, and nothing below it did not.
-        missed_alone: an objective that single requests already miss.
-        alone_value: that objective's median over single requests (s).
+        missed_alone: objectives that single requests already miss, each with its median (s).
         cap_reached: the spend limit was reached.
     """
 
@@ -44,8 +43,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     before: Explanation | None
     refused: int
     ever_passed: bool
-    missed_alone: Objective | None
-    alone_value: float | None
+    missed_alone: Mapping[Objective, float]
     cap_reached: bool
 
 
@@ -98,9 +96,9 @@ def _untrusted(facts: Facts) -> Ending | None:
 
 
 def _alone(facts: Facts) -> Ending | None:
-    objective, value = facts.missed_alone, facts.alone_value
-    if objective is None or value is None or facts.latest.judgement != "fail":
+    if not facts.missed_alone or facts.latest.judgement != "fail":
         return None
+    objective, value = next(iter(facts.missed_alone.items()))
     why = (
         f"{objective.text} is missed even with one request at a time ({seconds(value)}, median): a"
         " lower rate does not help"

@@ -15,7 +15,7 @@ from llm_latency_lens.capacity.ending import Ending, Facts, end_early, out_of_ti
 from llm_latency_lens.capacity.explanation import Explanation, explain, no_metric
 from llm_latency_lens.capacity.question import DEFAULT_START, WARMUP, CapacityPlan
 from llm_latency_lens.capacity.step import StepRun, StepSetting
-from llm_latency_lens.capacity.trust import distrust, with_distrust
+from llm_latency_lens.capacity.trust import blocking, distrusted, with_distrust
 from llm_latency_lens.clock import SystemClock
 from llm_latency_lens.criteria.objective import parse_objectives
 from llm_latency_lens.load import Load
@@ -160,10 +160,10 @@ class _Search:
         return Ending("metric", no_metric(lacking)) if lacking else self._end_untrusted(step)
 
     def _end_untrusted(self, step: StepRun) -> Ending | None:
-        found = distrust(check_answers(step.records), self._objectives)
-        if found is None or (found.passes and self._alone.missed(self._objectives) is None):
-            return None
-        return Ending("untrusted", found.words)
+        doubts = distrusted(check_answers(step.records), self._objectives)
+        doubt = blocking(doubts, self._alone.missed)
+        self._alone = self._alone.without(doubt.objective for doubt in doubts)
+        return None if doubt is None else Ending("untrusted", doubt.words)
 
     def _rates_from(self, service_time: float) -> CapacitySearch:
         question = self._plan.question
@@ -189,8 +189,8 @@ class _Search:
         books = await step.execute(prepared.order, (summary.add,))
         result = conclude(prepared, summary, books)
         judge.look()
-        untrusted = distrust(result.quality.checks, self._objectives)
-        explanation = with_distrust(explain(judge, step, rate), untrusted)
+        doubts = distrusted(result.quality.checks, self._objectives)
+        explanation = with_distrust(explain(judge, step, rate), judge.views, doubts)
         self._spent += Decimal(result.cost.total) if result.cost and result.cost.total else 0
         self._steps.append(build_step(rate, judge, explanation, result, again=again))
         self._rates.tell(self._steps[-1].judgement, judge.seen, far=judge.far)
@@ -207,7 +207,6 @@ class _Search:
         if latest.judgement != "pass" and failures.mostly_rate_limited:
             self._rate_limited_from = min(latest.rate, self._rate_limited_from or latest.rate)
         self._refused = self._refused + 1 if failures.all_failed else 0
-        missed = self._alone.missed(self._objectives)
         facts = Facts(
             step=step,
             latest=latest,
@@ -215,8 +214,7 @@ class _Search:
             before=self._doubt,
             refused=self._refused,
             ever_passed=self._rates.to_prove is not None,
-            missed_alone=missed[0] if missed else None,
-            alone_value=missed[1] if missed else None,
+            missed_alone=self._alone.missed,
             cap_reached=bool(result.cost and result.cost.cap and result.cost.cap["broke"]),
         )
         self._ending = end_early(facts)

@@ -4,11 +4,14 @@ A rate can't cure what is wrong with the answers: a stream that arrives whole ha
 the load.
 """
 
+from collections.abc import Collection, Iterable
+
 import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.capacity.explanation import Explanation
 from llm_latency_lens.metrics.objective import Objective
+from llm_latency_lens.metrics.objective_judge import View
 from llm_latency_lens.model.result import Check
 
 _ANSWERS = "Q8"
@@ -21,9 +24,9 @@ class Distrust(Struct, frozen=True, kw_only=True):
     """What makes an objective's metric INVALID.
 
     Attributes:
-        objective: the first whose metric is.
+        objective: the one whose metric it is.
         words: what was found, and what helps.
-        passes: whether an objective that is kept is kept all the same.
+        passes: whether the objective is proven where it seems to be kept.
     """
 
     objective: Objective
@@ -31,28 +34,42 @@ class Distrust(Struct, frozen=True, kw_only=True):
     passes: bool
 
 
-def distrust(checks: tuple[Check, ...], objectives: tuple[Objective, ...]) -> Distrust | None:
-    """Return why an objective can't be judged by these answers; None where all can."""
-    found = [
+def distrusted(checks: Iterable[Check], objectives: tuple[Objective, ...]) -> tuple[Distrust, ...]:
+    """Return what these answers make of objectives that can't be judged by them."""
+    blamed = [check for check in checks if check.id == _ANSWERS and check.verdict == "INVALID"]
+    return tuple(
         Distrust(
             objective=objective,
             words=f"{objective.metric.name} is not to be used: {check.words}; {check.remedy}",
             passes=check.name == _UNCOUNTED,
         )
         for objective in objectives
-        for check in checks
-        if check.id == _ANSWERS
-        and check.verdict == "INVALID"
-        and {objective.metric.name, "*"} & set(check.metrics)
-    ]
-    return min(found, key=lambda each: each.passes, default=None)
+        for check in blamed
+        if {objective.metric.name, "*"} & set(check.metrics)
+    )
 
 
-def with_distrust(explanation: Explanation, found: Distrust | None) -> Explanation:
+def blocking(found: Iterable[Distrust], failed: Collection[Objective]) -> Distrust | None:
+    """Return what forbids a judgement by objectives of which `failed` seem to be missed.
+
+    A failure stands where an objective fails that can be judged.
+    """
+    doubts = tuple(found)
+    if set(failed) - {doubt.objective for doubt in doubts}:
+        return None
+    return next((d for d in doubts if not d.passes or d.objective in failed), None)
+
+
+def with_distrust(
+    explanation: Explanation, views: Iterable[View], found: Iterable[Distrust]
+) -> Explanation:
     """Return the explanation, undecided where the judgement rests on what is not to be used."""
-    kept = found is not None and found.passes and explanation.judgement == "pass"
-    if found is None or kept or explanation.judgement == "undecided":
+    failed = [view.objective for view in views if view.judgement == "fail"]
+    if explanation.judgement == "undecided" or (explanation.judgement == "fail" and not failed):
+        return explanation
+    doubt = blocking(found, failed)
+    if doubt is None:
         return explanation
     return msgspec.structs.replace(
-        explanation, judgement="undecided", reason="untrusted", why=found.words
+        explanation, judgement="undecided", reason="untrusted", why=doubt.words
     )

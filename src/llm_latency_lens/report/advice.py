@@ -15,7 +15,7 @@ _CONNECT = {
     "client_error": "this machine ran out of something: raise `ulimit -n` or lower the load",
 }
 _HTTP = {
-    "auth": "check the key that is sent, and its rights",
+    "auth": "give the right key, and check its rights",
     "forbidden": "check what the key may do, and who may reach this address",
     "blocked": "the key was not judged: have this client allowed there, or send another User-Agent"
     " with --header",

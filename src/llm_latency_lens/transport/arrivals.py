@@ -68,8 +68,10 @@ class Arrivals:
         left_behind = self._full_since
         if left_behind:
             earliest = min(earliest, left_behind)
-        # A full buffer may have left something behind, which is then as old as this read.
-        self._full_since = earliest if len(data) == READ_SIZE else 0
+        # A full buffer may have left something behind, which is then as old as this read; a stamp
+        # before `earliest` shows that the read is older than that.
+        since = min(earliest, kernel) if kernel else earliest
+        self._full_since = since if len(data) == READ_SIZE else 0
         if kernel - earliest > RESOLUTION_NS:
             segments = self._segments.count()
             if segments is None:
