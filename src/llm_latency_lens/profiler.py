@@ -214,32 +214,11 @@ class Profiler:
         Raises:
             UsageError: the load contradicts itself.
         """
-        seed = secrets.randbelow(2**32) if load.seed is None else load.seed
-        plan = plan_of(load, seed)
-        check_plan(plan)
-        check_source(load.stamps)
-        check_arrivals(plan)
-        salt = secrets.token_hex(4) if load.nonce_salt is None else check_salt(load.nonce_salt)
-        asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed, salt=salt)
-        _check_conditions(load, streamed=asked.stream)
-        workers = load.workers or max(usable_cpus() - 1, 1)
-        most = plan.phases[-1].arrival.concurrency
-        order = Order(
-            plan=plan,
-            workload=asked,
-            arms=tuple(Arm(target=p.target, price=p.price()) for p in (self, *against)),
-            limits=self.limits,
-            workers=min(workers, most) if most else workers,
-            retries=load.retries,
-            stamps=load.stamps,
-            cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
-            book=None if against else self.answer_book(),
-            pause_if_dead=load.abort_on.strip() != NEVER,
-        )
+        order = self._order(load, workload, against)
         check_cap(order)
         check_file_limit(order)
         _check_requests(order)
-        calibration = load_calibration(describe_machine(), workers)
+        calibration = load_calibration(describe_machine(), order.workers)
         return Benchmark(
             order=order,
             header=make_header(
@@ -255,7 +234,32 @@ class Profiler:
             goodput=load.goodput,
             until=load.until_precise,
             abort_on=load.abort_on,
-            calibration=calibration.for_workers(workers) if calibration else None,
+            calibration=calibration.for_workers(order.workers) if calibration else None,
+        )
+
+    def _order(self, load: Load, workload: Workload | str, against: "Sequence[Profiler]") -> Order:
+        """What the workers are told; the load's conditions are checked on the way."""
+        seed = secrets.randbelow(2**32) if load.seed is None else load.seed
+        plan = plan_of(load, seed)
+        check_plan(plan)
+        check_source(load.stamps)
+        check_arrivals(plan)
+        salt = secrets.token_hex(4) if load.nonce_salt is None else check_salt(load.nonce_salt)
+        asked = msgspec.structs.replace(as_workload(workload, nonce=True), seed=seed, salt=salt)
+        _check_conditions(load, streamed=asked.stream)
+        workers = load.workers or max(usable_cpus() - 1, 1)
+        most = plan.phases[-1].arrival.concurrency
+        return Order(
+            plan=plan,
+            workload=asked,
+            arms=tuple(Arm(target=p.target, price=p.price()) for p in (self, *against)),
+            limits=self.limits,
+            workers=min(workers, most) if most else workers,
+            retries=load.retries,
+            stamps=load.stamps,
+            cap=parse_money(load.max_cost) if isinstance(load.max_cost, str) else load.max_cost,
+            book=None if against else self.answer_book(),
+            pause_if_dead=load.abort_on.strip() != NEVER,
         )
 
     async def benchmark(

@@ -139,7 +139,9 @@ def test_goodput_is_as_doubtful_as_the_metrics_of_its_limits() -> None:
 def test_the_share_is_of_those_that_were_judged() -> None:
     """Where four of ten do not have the metric, it is no share of all that was offered."""
     records = [answered(n, n * 400.0, 100.0, tokens=8 if n < 6 else 1) for n in range(10)]
-    assert "100.0% of the rest" in to_markdown(load_report(result("tpot<50ms", records)))
+    assert "100.0% of the requests that have one" in to_markdown(
+        load_report(result("tpot<50ms", records))
+    )
     assert "of what was offered" in to_markdown(load_report(result("e2e<1s", records)))
 
 

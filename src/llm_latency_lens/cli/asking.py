@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -15,22 +16,13 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
     `asks`: something will be sent, so a key is needed.
     """
     from llm_latency_lens.cli.config import configuration  # noqa: PLC0415
-    from llm_latency_lens.model.request import Limits, TlsOptions  # noqa: PLC0415
+    from llm_latency_lens.model.request import TlsOptions  # noqa: PLC0415
     from llm_latency_lens.profiler import Profiler  # noqa: PLC0415
-    from llm_latency_lens.providers.headers import (  # noqa: PLC0415
-        header_field,
-        header_fields,
-        parse_header,
-    )
     from llm_latency_lens.providers.key import parse_key_source  # noqa: PLC0415
     from llm_latency_lens.providers.where import Where  # noqa: PLC0415
-    from llm_latency_lens.wire.header_fields import merge_fields  # noqa: PLC0415
 
     config = configuration(click.get_current_context())
     named = config.targets.get(spec, {})
-    fields = named.get("headers", {}).items()
-    own = tuple(header_field(name, value, os.environ) for name, value in fields)
-    given = tuple(parse_header(text, os.environ) for text in options["header"])
 
     def chosen(name: str) -> str | None:
         given = options.get(name)
@@ -44,19 +36,14 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
         spread_addresses=options.get("spread_addresses", False),
         asks=asks,
         plugins=config.plugins,
-        headers=merge_fields(own, header_fields(given, "--header")),
+        headers=_headers(named.get("headers", {}), options["header"]),
         key=parse_key_source(named["key"]) if "key" in named else None,
         price_as=options.get("price_as"),
-    )
-    limits = Limits(
-        connect_timeout=_above_zero(options["connect_timeout"], "--connect-timeout"),
-        idle_timeout=_above_zero(options["idle_timeout"], "--idle-timeout"),
-        total_timeout=_above_zero(options["timeout"], "--timeout"),
     )
     profiler = Profiler(
         named.get("model", spec),
         where=where,
-        limits=limits,
+        limits=_limits(options),
         prices=options.get("prices"),
     )
     if where.tls != TlsOptions():
@@ -64,6 +51,31 @@ def make_profiler(spec: str, options: dict[str, Any], *, asks: bool = True) -> A
 
         make_context(where.tls)
     return profiler
+
+
+def _headers(configured: dict[str, str], typed: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The fields of the configuration, each replaced by one of its name that was typed."""
+    from llm_latency_lens.providers.headers import (  # noqa: PLC0415
+        header_field,
+        header_fields,
+        parse_header,
+    )
+    from llm_latency_lens.wire.header_fields import merge_fields  # noqa: PLC0415
+
+    own = tuple(header_field(name, value, os.environ) for name, value in configured.items())
+    given = tuple(parse_header(text, os.environ) for text in typed)
+    return merge_fields(own, header_fields(given, "--header"))
+
+
+def _limits(options: dict[str, Any]) -> Any:  # noqa: ANN401 - Limits, imported late
+    """How long what may take."""
+    from llm_latency_lens.model.request import Limits  # noqa: PLC0415
+
+    return Limits(
+        connect_timeout=_above_zero(options["connect_timeout"], "--connect-timeout"),
+        idle_timeout=_above_zero(options["idle_timeout"], "--idle-timeout"),
+        total_timeout=_above_zero(options["timeout"], "--timeout"),
+    )
 
 
 def _proxy(given: str | None, configured: str | None) -> str | None:

@@ -5,7 +5,6 @@ measured is kept either way.
 """
 
 import asyncio
-import contextlib
 import signal
 import sys
 from collections import Counter
@@ -65,8 +64,7 @@ class LiveView:
             (signal.SIGINT, ExitCode.INTERRUPTED),
             (signal.SIGTERM, ExitCode.TERMINATED),
         ):
-            with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-                loop.add_signal_handler(number, self._on_signal, code)
+            loop.add_signal_handler(number, self._on_signal, code)
         if not self._quiet:
             self._keep(self._show(run))
 

@@ -6,6 +6,7 @@ Pure: the same recording gives the same record anywhere, at any time later.
 import base64
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
 
 from llm_latency_lens.cost.book import PriceBook
@@ -93,7 +94,7 @@ def _interpreted(attempt: Attempt, subject: Subject) -> Record:
     if mislabelled:
         reading.flags.add("content_encoding_mislabelled")
     outcome = judge(Case(recording, reading, body.body, error, subject.asked), subject.secrets)
-    return _record(attempt, subject, reading, outcome)
+    return _record(attempt, subject, reading, _uninterpreted(attempt, subject, outcome))
 
 
 def _read(recording: Recording, subject: Subject) -> tuple[Reading, ServerError | None]:
@@ -133,24 +134,15 @@ def _uninterpreted(attempt: Attempt, subject: Subject, outcome: Outcome) -> Reco
     )
 
 
-def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outcome) -> Record:
+def _record(attempt: Attempt, subject: Subject, reading: Reading, bare: Record) -> Record:
+    """The bare record with what its response says."""
     recording, head, reads = attempt.recording, attempt.recording.head, reading.reads
     stamps, late = _stamp_source(recording)
     timings, tokens, told = reading.timings, count_tokens(reading), server_seconds(head)
     streamed, finish = _streamed(subject, head, reading), reading.finish
-    return Record(
-        number=attempt.number,
-        phase=attempt.phase,
-        worker=attempt.worker,
-        target=subject.target,
-        arm=attempt.arm,
-        intended=attempt.intended,
-        dequeued=attempt.dequeued,
-        retry=attempt.retry,
-        superseded=attempt.superseded,
+    return msgspec.structs.replace(
+        bare,
         streamed=streamed,
-        marks=recording.marks,
-        outcome=outcome,
         first_byte=_first_byte(recording),
         first_event=reading.first_event,
         first_token=reads.arrivals[0] if reads.arrivals else None,
@@ -180,9 +172,6 @@ def _record(attempt: Attempt, subject: Subject, reading: Reading, outcome: Outco
         retry_after=retry_after(head),
         rate_limit=rate_limit(head),
         via=_shown(intermediary(head), subject),
-        connection=recording.connection,
-        request_bytes=recording.request_bytes,
-        body_bytes=len(recording.body),
         pings=reading.pings,
         flags=_flags(reading, recording, marked=load_dialect(subject.dialect).has_end_marker),
     )

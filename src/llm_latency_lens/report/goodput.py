@@ -16,7 +16,7 @@ def goodput_facts(goodput: Goodput | None) -> Iterator[Fact]:
     note, base = ", ".join(goodput.limits), "what was offered"
     if goodput.without:
         note = f"without {goodput.without:,} requests that have no limited metric"
-        base = "the rest"
+        base = "the requests that have one"
     if goodput.verdict not in {None, "VALID"}:
         note = f"{goodput.verdict}: {'; '.join(goodput.reasons)}"
     yield Fact("goodput", f"{share} of {base}, {rate}", note)

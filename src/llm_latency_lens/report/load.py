@@ -198,8 +198,8 @@ def _no_interval(found: Precision) -> str:
         return f"no answer has {metric}: set the goal on another metric, such as e2e.p50"
     if found.tau is None or found.tau > 1.0:
         return (
-            f"the {found.n:,} requests are correlated, and it is not known that they carry the"
-            " information of enough independent ones; measure longer, or at a lower load"
+            f"neighbours among the {found.n:,} requests resemble each other so much that no"
+            " interval can be given; measure longer, or at a lower load"
         )
     return f"{found.n:,} requests are too few for an interval; measure longer"
 

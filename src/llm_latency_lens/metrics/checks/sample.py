@@ -61,7 +61,7 @@ def precision(e: Evidence) -> Check | None:
         return None
     widths = {name: half_width(found, "p50") for name in ANSWER if (found := e.metrics.get(name))}
     known = {name: width for name, width in widths.items() if width is not None}
-    withheld = len(widths) - len(known)
+    withheld = tuple(name for name in widths if name not in known and e.metrics[name].p50)
     wide = tuple(name for name, width in known.items() if width > _WIDE)
     worst = max(known.values(), default=0.0)
     verdict: Verdict = "VALID"
@@ -77,12 +77,19 @@ def precision(e: Evidence) -> Check | None:
     )  # fmt: skip
 
 
-def _medians(known: dict[str, float], withheld: int) -> str:
-    """How well the medians are known, and how many have no interval."""
+def _medians(known: dict[str, float], withheld: tuple[str, ...]) -> str:
+    """How well the medians are known, and which have no interval."""
     if not known:
         return "no median has an interval"
-    within = f"medians are known within {max(known.values()):.1%}"
-    return f"{within} ({withheld} have no interval)" if withheld else within
+    width = f"{max(known.values()):.1%}"
+    if not withheld:
+        return f"medians are known within {width}"
+    first = [name for name in HEADLINE if name in withheld] or list(withheld)
+    more = f" and {len(withheld) - len(first)} more" if len(withheld) > len(first) else ""
+    return (
+        f"there is no interval for the median of {', '.join(first)}{more}; the others are known"
+        f" within {width}"
+    )
 
 
 def dependence(e: Evidence) -> Check | None:
